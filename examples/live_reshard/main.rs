@@ -1,0 +1,2 @@
+//! A live reshard.
+fn main() {}

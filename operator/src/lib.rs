@@ -1,0 +1,1 @@
+//! Real input and output around the core.
