@@ -1,0 +1,177 @@
+//! Overrides in front of the slots: keys that live where they are told to.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use hashbrown::{HashTable, hash_table::Entry};
+
+use crate::ErrorCode;
+
+/// The most overrides of one keyspace.
+pub const OVERRIDES_MAX: usize = 1_000_000;
+
+/// The keys that have an entry of their own, ready for lookup.
+///
+/// The hash comes from outside, so nothing here is random: a lookup in every process takes the
+/// same path.
+#[derive(Clone, Debug, Default)]
+pub struct ExactTable {
+    /// Places in `entries`.
+    places: HashTable<u32>,
+    /// The entries, in the order in which they were given.
+    entries: Vec<(u64, Vec<u8>)>,
+}
+
+impl ExactTable {
+    /// The table of `entries`: each a whole key, and `xxh3(key, seed)` of all its bytes.
+    ///
+    /// The hash of the whole key, even where only a part of it decides the slot: entries that
+    /// share a routing part would otherwise all lie in one heap, and a lookup would search it.
+    /// Under [`KeyRule::Whole`](crate::KeyRule::Whole) it is the same hash.
+    ///
+    /// Errors: [`DirectoryError::Duplicate`] for a key given twice, [`DirectoryError::TooMany`]
+    /// above [`OVERRIDES_MAX`].
+    ///
+    /// ```
+    /// use ringshift::{ExactTable, hash::xxh3};
+    /// let entry = |key: &[u8]| (key.to_vec(), xxh3(key, 0));
+    /// let table = ExactTable::build([entry(b"celebrity"), entry(b"loadtest")])?;
+    /// assert_eq!(table.get(xxh3(b"loadtest", 0), b"loadtest"), Some(1));
+    /// assert_eq!(table.get(xxh3(b"nobody", 0), b"nobody"), None);
+    /// assert!(ExactTable::build([entry(b"twice"), entry(b"twice")]).is_err());
+    /// # Ok::<(), ringshift::DirectoryError>(())
+    /// ```
+    pub fn build(
+        entries: impl IntoIterator<Item = (Vec<u8>, u64)>,
+    ) -> Result<Self, DirectoryError> {
+        let mut table = Self::default();
+        for (place, (key, hash)) in (0_u32..).zip(entries) {
+            if table.len() >= OVERRIDES_MAX {
+                return Err(DirectoryError::TooMany);
+            }
+            let Self { places, entries } = &mut table;
+            let at = |place: u32| entries.get(usize::try_from(place).unwrap_or(usize::MAX));
+            let slot = places.entry(
+                hash,
+                |&place| at(place).is_some_and(|entry| entry.0 == hash && entry.1 == key),
+                |&place| at(place).map_or(0, |entry| entry.0),
+            );
+            match slot {
+                Entry::Occupied(first) => {
+                    return Err(DirectoryError::Duplicate { first: *first.get(), second: place });
+                }
+                Entry::Vacant(free) => free.insert(place),
+            };
+            entries.push((hash, key));
+        }
+        Ok(table)
+    }
+
+    /// Which entry has exactly this key, counted from 0 in the order they were given; `hash` as
+    /// in [`ExactTable::build`].
+    #[inline]
+    #[must_use]
+    pub fn get(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let entry = |place: u32| {
+            let place = usize::try_from(place).ok()?;
+            self.entries.get(place).map(|entry| (place, entry))
+        };
+        let same = |&place: &u32| {
+            entry(place).is_some_and(|(_, (other, bytes))| *other == hash && bytes == key)
+        };
+        self.places.find(hash, same).and_then(|&place| entry(place)).map(|(place, _)| place)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// Why overrides can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// Two entries have the same key.
+    Duplicate {
+        /// The place of the first, counted from 0.
+        first: u32,
+        /// The place of the second.
+        second: u32,
+    },
+    /// More than [`OVERRIDES_MAX`].
+    TooMany,
+}
+
+impl DirectoryError {
+    /// The slug: `topology`.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Duplicate { .. } | Self::TooMany => ErrorCode::Topology,
+        }
+    }
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate { first, second } => {
+                write!(f, "overrides {first} and {second} have the same key; keep one of them")
+            }
+            Self::TooMany => write!(f, "there are more than {OVERRIDES_MAX} overrides"),
+        }
+    }
+}
+
+impl core::error::Error for DirectoryError {}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+    use crate::hash::xxh3;
+
+    #[test]
+    fn every_key_is_found_and_no_other() {
+        let key = |n: u32| n.to_le_bytes().to_vec();
+        let entries = (0..10_000).map(|n| (key(n), xxh3(&key(n), 5)));
+        let table = ExactTable::build(entries).unwrap();
+        assert_eq!(table.len(), 10_000);
+        for n in 0..20_000 {
+            let expected = (n < 10_000).then_some(n as usize);
+            assert_eq!(table.get(xxh3(&key(n), 5), &key(n)), expected);
+        }
+    }
+
+    #[test]
+    fn equal_hashes_are_told_apart_by_the_key() {
+        let table = ExactTable::build((0..50).map(|n| ([n].to_vec(), 1))).unwrap();
+        assert_eq!(table.get(1, &[49]), Some(49));
+        assert_eq!(table.get(1, &[50]), None);
+        assert_eq!(table.get(2, &[49]), None);
+    }
+
+    #[test]
+    fn duplicates_and_crowds_are_refused() {
+        let error = ExactTable::build([7, 8, 7].map(|n| ([n].to_vec(), n.into()))).unwrap_err();
+        assert_eq!(error, DirectoryError::Duplicate { first: 0, second: 2 });
+        assert_eq!(error.code(), ErrorCode::Topology);
+        let crowd = |n| ExactTable::build((0..n).map(|n: u64| (n.to_le_bytes().to_vec(), n)));
+        assert_eq!(crowd(1_000_001).unwrap_err(), DirectoryError::TooMany);
+        assert_eq!(crowd(1_000_000).unwrap().len(), OVERRIDES_MAX);
+    }
+
+    #[test]
+    fn an_empty_table_finds_nothing() {
+        let table = ExactTable::build([]).unwrap();
+        assert!(table.is_empty());
+        assert_eq!(table.get(0, b""), None);
+    }
+}
