@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn the_ramp_takes_about_its_share() {
-        let inside = (0..100_000_u32).filter(|n| in_ramp(&n.to_le_bytes(), 9, 3, 250_000)).count();
+        let inside = (0..100_000_u32)
+            .filter(|n| in_ramp(&n.to_le_bytes(), 9, 3, 250_000))
+            .count();
         assert!((24_000..26_000).contains(&inside), "{inside}");
     }
 

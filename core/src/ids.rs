@@ -100,7 +100,11 @@ impl Epoch {
     /// assert_eq!(Epoch::new(1 << 31), None);
     /// ```
     pub const fn new(value: u32) -> Option<Self> {
-        if value <= Self::MAX.0 { Some(Self(value)) } else { None }
+        if value <= Self::MAX.0 {
+            Some(Self(value))
+        } else {
+            None
+        }
     }
 
     /// The number itself.
@@ -161,7 +165,10 @@ pub struct Version {
 
 impl Version {
     /// Before any write.
-    pub const ZERO: Self = Self { epoch: Epoch::ZERO, counter: 0 };
+    pub const ZERO: Self = Self {
+        epoch: Epoch::ZERO,
+        counter: 0,
+    };
 
     /// The version `(epoch, counter)`.
     pub const fn new(epoch: Epoch, counter: u32) -> Self {
@@ -179,9 +186,16 @@ impl Version {
         if value < 0 {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the halves of a non-negative i64")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the halves of a non-negative i64"
+        )]
         let (epoch, counter) = ((value >> 32) as u32, value as u32);
-        Some(Self { epoch: Epoch(epoch), counter })
+        Some(Self {
+            epoch: Epoch(epoch),
+            counter,
+        })
     }
 
     /// The version of a key's next write at an authority named at `authority_epoch`.

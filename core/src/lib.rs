@@ -4,25 +4,39 @@
 extern crate alloc;
 
 mod balance;
+mod digest;
 mod directory;
 mod error;
+mod guard;
 pub mod hash;
 mod ids;
 mod key;
+pub mod migration;
+mod phase;
 mod replicas;
 mod ring;
+mod route;
+mod router;
+mod snapshot;
+mod step;
 mod time;
+mod wave;
 mod weight;
 
-pub use balance::{all_placed, balanced, balanced_new, modulo_moved_share, moved};
-pub use directory::{DirectoryError, ExactTable, OVERRIDES_MAX};
+pub use balance::*;
+pub use digest::*;
+pub use directory::*;
 pub use error::ErrorCode;
+pub use guard::*;
 pub use ids::*;
-pub use key::{Composite, KEY_BYTES_MAX, KeyError, KeyRule, time_bucket};
+pub use key::*;
+pub use phase::*;
 pub use replicas::replicas;
-pub use ring::{
-    PlacementError, RING_POINTS_MAX, RING_SLOTS_PER_SHARD_WARN, RingShard, VNODES_DEFAULT,
-    ring_points, ring_table,
-};
+pub use ring::*;
+pub use route::*;
+pub use router::{Groups, Installed, Keyspace, Router, UnknownKeyspace};
+pub use snapshot::*;
+pub use step::*;
 pub use time::Instant;
-pub use weight::{WEIGHT_THOUSANDTHS_MAX, Weight, WeightError};
+pub use wave::*;
+pub use weight::*;

@@ -21,8 +21,9 @@ use crate::{ShardIndex, Slot};
 /// ```
 #[must_use]
 pub fn replicas(table: &[ShardIndex], slot: Slot, n: usize, zones: &[u16]) -> Vec<ShardIndex> {
-    let Some((before, after)) =
-        usize::try_from(slot.0).ok().and_then(|slot| table.split_at_checked(slot))
+    let Some((before, after)) = usize::try_from(slot.0)
+        .ok()
+        .and_then(|slot| table.split_at_checked(slot))
     else {
         return Vec::new();
     };
@@ -50,7 +51,12 @@ pub fn replicas(table: &[ShardIndex], slot: Slot, n: usize, zones: &[u16]) -> Ve
             passed_over.push(shard);
         }
     }
-    chosen.into_iter().map(|(shard, _)| shard).chain(passed_over).take(n).collect()
+    chosen
+        .into_iter()
+        .map(|(shard, _)| shard)
+        .chain(passed_over)
+        .take(n)
+        .collect()
 }
 
 /// How many different zones there are.
@@ -84,7 +90,10 @@ mod tests {
     ];
 
     fn of(slot: u32, n: usize, zones: &[u16]) -> Vec<u16> {
-        replicas(&TABLE, Slot(slot), n, zones).into_iter().map(|shard| shard.0).collect()
+        replicas(&TABLE, Slot(slot), n, zones)
+            .into_iter()
+            .map(|shard| shard.0)
+            .collect()
     }
 
     #[test]

@@ -49,7 +49,11 @@ pub struct RingShard<'a> {
 #[must_use]
 pub const fn ring_points(weight: Weight, vnodes: u32) -> u64 {
     let points = (weight.thousandths() as u64 * vnodes as u64 + 500) / 1000;
-    if points == 0 && !weight.is_zero() { 1 } else { points }
+    if points == 0 && !weight.is_zero() {
+        1
+    } else {
+        points
+    }
 }
 
 /// The owner of each of the `2^bits` slots: the shard of the first point at or after the slot's
@@ -114,7 +118,11 @@ pub fn ring_table(
     }
 
     // A stretch without a point takes the next one's owner; after the last comes the first.
-    let mut next = table.iter().copied().find(|&owner| owner != NOBODY).unwrap_or(NOBODY);
+    let mut next = table
+        .iter()
+        .copied()
+        .find(|&owner| owner != NOBODY)
+        .unwrap_or(NOBODY);
     for owner in table.iter_mut().rev() {
         if *owner == NOBODY {
             *owner = next;
@@ -130,9 +138,14 @@ fn by_id<'s, 'n>(
     vnodes: u32,
 ) -> Result<Vec<&'s RingShard<'n>>, PlacementError> {
     if shards.len() > SHARDS_MAX {
-        return Err(PlacementError::TooManyShards { shards: shards.len() });
+        return Err(PlacementError::TooManyShards {
+            shards: shards.len(),
+        });
     }
-    let points: u64 = shards.iter().map(|shard| ring_points(shard.weight, vnodes)).sum();
+    let points: u64 = shards
+        .iter()
+        .map(|shard| ring_points(shard.weight, vnodes))
+        .sum();
     if points == 0 {
         return Err(PlacementError::NoWeight);
     }
@@ -154,7 +167,11 @@ fn equal_neighbour(
     sorted: &[&RingShard<'_>],
     same: impl Fn(&RingShard<'_>, &RingShard<'_>) -> bool,
 ) -> Option<ShardId> {
-    sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| same(a, b)).map(|(_, b)| b.id)
+    sorted
+        .iter()
+        .zip(sorted.iter().skip(1))
+        .find(|(a, b)| same(a, b))
+        .map(|(_, b)| b.id)
 }
 
 /// Why slots can't be given to shards.
@@ -222,7 +239,10 @@ impl fmt::Display for PlacementError {
                 "a table can't have {slots} slots; it has a power of two of 2^{SLOT_BITS_MIN} to 2^{SLOT_BITS_MAX}"
             ),
             Self::TooManyShards { shards } => {
-                write!(f, "there are {shards} shards; at most {SHARDS_MAX} are allowed")
+                write!(
+                    f,
+                    "there are {shards} shards; at most {SHARDS_MAX} are allowed"
+                )
             }
             Self::TooManyPoints { points } => write!(
                 f,
@@ -255,7 +275,12 @@ mod tests {
     use super::*;
 
     fn shard(name: &str, n: u16) -> RingShard<'_> {
-        RingShard { name, id: ShardId(n.into()), index: ShardIndex(n), weight: Weight::ONE }
+        RingShard {
+            name,
+            id: ShardId(n.into()),
+            index: ShardIndex(n),
+            weight: Weight::ONE,
+        }
     }
 
     /// The definition, word for word: all points sorted, a search for each slot.
@@ -263,7 +288,11 @@ mod tests {
         let mut points = Vec::new();
         for shard in shards {
             for i in 0..ring_points(shard.weight, 7) {
-                let bytes = [shard.name.as_bytes(), &[0], &u32::try_from(i).unwrap().to_le_bytes()];
+                let bytes = [
+                    shard.name.as_bytes(),
+                    &[0],
+                    &u32::try_from(i).unwrap().to_le_bytes(),
+                ];
                 points.push((xxh3(&bytes.concat(), seed), shard.id, shard.index));
             }
         }
@@ -309,21 +338,47 @@ mod tests {
         assert_eq!(topology(&[a], 1, 3), PlacementError::Bits { bits: 3 });
         assert_eq!(topology(&[a], 1, 21), PlacementError::Bits { bits: 21 });
         assert_eq!(topology(&[], 1, 4), PlacementError::NoWeight);
-        let drained = RingShard { weight: Weight::ZERO, ..a };
+        let drained = RingShard {
+            weight: Weight::ZERO,
+            ..a
+        };
         assert_eq!(topology(&[drained], 1, 4), PlacementError::NoWeight);
-        let heavy = RingShard { weight: Weight::MAX, ..a };
+        let heavy = RingShard {
+            weight: Weight::MAX,
+            ..a
+        };
         assert_eq!(
             topology(&[heavy], 160, 4),
-            PlacementError::TooManyPoints { points: 160_000_000 }
+            PlacementError::TooManyPoints {
+                points: 160_000_000
+            }
         );
         let twice = PlacementError::Duplicate { shard: ShardId(1) };
         assert_eq!(topology(&[a, RingShard { name: "a", ..b }], 1, 4), twice);
-        assert_eq!(topology(&[a, RingShard { index: a.index, ..b }], 1, 4), twice);
-        assert_eq!(topology(&[a, RingShard { index: NOBODY, ..b }], 1, 4), twice);
+        assert_eq!(
+            topology(
+                &[
+                    a,
+                    RingShard {
+                        index: a.index,
+                        ..b
+                    }
+                ],
+                1,
+                4
+            ),
+            twice
+        );
+        assert_eq!(
+            topology(&[a, RingShard { index: NOBODY, ..b }], 1, 4),
+            twice
+        );
         let twice = PlacementError::Duplicate { shard: ShardId(0) };
         assert_eq!(topology(&[a, RingShard { id: a.id, ..b }], 1, 4), twice);
         let crowd = vec![a; SHARDS_MAX + 1];
-        let error = PlacementError::TooManyShards { shards: SHARDS_MAX + 1 };
+        let error = PlacementError::TooManyShards {
+            shards: SHARDS_MAX + 1,
+        };
         assert_eq!(topology(&crowd, 1, 4), error);
     }
 }

@@ -1,0 +1,41 @@
+//! What two shards compare: a number for a row, summed for a slot.
+
+use crate::hash::xxh3;
+use crate::ids::Version;
+
+/// Keeps the sampling of shadow reads apart from that of ramps.
+const SHADOW_SALT: u64 = 0x5ad0_3ead_0000_0000;
+
+/// Whether a key's reads are compared in shadow-read, when `ppm` of a million keys are.
+///
+/// The same keys for every client; other keys than the ramp's.
+///
+/// ```
+/// assert!(ringshift::in_shadow(b"user:42", 0, 3, 1_000_000));
+/// assert!(!ringshift::in_shadow(b"user:42", 0, 3, 0));
+/// ```
+pub fn in_shadow(routing_part: &[u8], seed: u64, wave: u32, ppm: u32) -> bool {
+    crate::hash::in_ramp(routing_part, seed ^ SHADOW_SALT, wave, ppm)
+}
+
+/// A number for a row's whole state, the same wherever it is stored: key, version, and the value
+/// or, with `None`, the tombstone.
+///
+/// Rows are summed (wrapping) into a slot's digest, so the order of walking them doesn't matter.
+///
+/// ```
+/// use ringshift::{Epoch, Version, row_digest};
+/// let version = Version::new(Epoch::FIRST, 0);
+/// assert_ne!(row_digest(b"k", version, Some(b"")), row_digest(b"k", version, None));
+/// ```
+pub fn row_digest(key: &[u8], version: Version, value: Option<&[u8]>) -> u64 {
+    let state = match value {
+        Some(value) => xxh3(value, 1),
+        None => 0,
+    };
+    let version = u64::from(version.epoch.get()) << 32 | u64::from(version.counter);
+    xxh3(
+        key,
+        state ^ version.rotate_left(17) ^ u64::from(value.is_some()),
+    )
+}

@@ -1,0 +1,137 @@
+//! A whole shard's fencing state in memory.
+
+use alloc::collections::BTreeMap;
+
+use crate::guard::slot_map::SlotMap;
+use crate::guard::{Access, Claim, Fence, GuardRow, InstallRow, Refusal};
+use crate::guard::{admit, check_term, close, takes_effect};
+use crate::ids::{DomainId, Epoch, KeyspaceId, Slot, Term};
+
+/// The guard rows, the map of slots and the highest term of one shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Guard {
+    term: Term,
+    rows: BTreeMap<DomainId, GuardRow>,
+    map: SlotMap,
+}
+
+impl Guard {
+    /// Decides whether an operation on `key` is let through; see [`admit`].
+    ///
+    /// # Errors
+    /// The [`Refusal`].
+    pub fn admit(
+        &self,
+        keyspace: KeyspaceId,
+        slot: Slot,
+        key: &[u8],
+        fence: Fence,
+        access: Access,
+    ) -> Result<&GuardRow, Refusal> {
+        let holder = self.map.holder(keyspace, slot, key);
+        admit(
+            self.rows.get(&fence.domain),
+            holder,
+            self.term,
+            fence,
+            access,
+        )
+    }
+
+    /// Decides whether a coordinator may work on the rows of a whole domain: read its changes or
+    /// digests, purge, collect. It must then touch only what the domain [holds](Self::holds) here.
+    ///
+    /// # Errors
+    /// The [`Refusal`].
+    pub fn admit_domain(&self, fence: Fence, access: Access) -> Result<&GuardRow, Refusal> {
+        admit(
+            self.rows.get(&fence.domain),
+            Some(fence.domain),
+            self.term,
+            fence,
+            access,
+        )
+    }
+
+    /// Whether `domain` holds `key` here.
+    pub fn holds(&self, domain: DomainId, keyspace: KeyspaceId, slot: Slot, key: &[u8]) -> bool {
+        self.map.holder(keyspace, slot, key) == Some(domain)
+    }
+
+    /// Remembers `term`, and refuses a lower one than any seen.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleTerm`].
+    pub fn claim(&mut self, term: Term) -> Result<(), Refusal> {
+        check_term(self.term, term)?;
+        self.term = term;
+        Ok(())
+    }
+
+    /// Installs rows in one step; each is judged on its own, and one at or below its guard is
+    /// skipped.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleTerm`].
+    pub fn install(&mut self, term: Term, rows: &[InstallRow]) -> Result<(), Refusal> {
+        self.claim(term)?;
+        for InstallRow { row, claims } in rows {
+            if !takes_effect(self.rows.get(&row.domain), row) {
+                continue;
+            }
+            self.rows.insert(row.domain, *row);
+            for claim in claims {
+                match claim {
+                    Claim::Slots(ranges) => {
+                        for &range in ranges {
+                            self.map.claim(row.keyspace, range, row.domain);
+                        }
+                    }
+                    Claim::Key(key) => self.map.claim_key(row.keyspace, key, Some(row.domain)),
+                    Claim::ReleaseKey(key) => self.map.claim_key(row.keyspace, key, None),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes `domain` at exactly `epoch`. Answers the row as it is afterwards, if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleTerm`].
+    pub fn close(
+        &mut self,
+        term: Term,
+        domain: DomainId,
+        epoch: Epoch,
+    ) -> Result<Option<GuardRow>, Refusal> {
+        self.claim(term)?;
+        let Some(row) = self.rows.get_mut(&domain) else {
+            return Ok(None);
+        };
+        if let Some(closed) = close(row, epoch) {
+            *row = closed;
+        }
+        Ok(Some(*row))
+    }
+
+    /// All rows, by domain.
+    pub fn rows(&self) -> impl Iterator<Item = &GuardRow> {
+        self.rows.values()
+    }
+
+    /// The row of `domain`.
+    pub fn row(&self, domain: DomainId) -> Option<&GuardRow> {
+        self.rows.get(&domain)
+    }
+
+    /// The highest term seen.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
+    /// The shard's own map of slots.
+    pub fn map(&self) -> &SlotMap {
+        &self.map
+    }
+}

@@ -1,0 +1,294 @@
+//! What a coordinator asks of the world, and what the world answers: data only.
+//!
+//! Every command may be repeated: the runner resends one whose answer was lost. Rows never pass
+//! through the core; a chunk of them stays with the runner under its number.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::guard::{Fence, GuardRow, InstallRow, Refusal};
+use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, Slot, Term, Version};
+use crate::migration::log::Log;
+use crate::snapshot::Snapshot;
+
+/// Names one command to its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u32);
+
+/// A chunk of rows that the runner holds between reading and applying them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChunkId(pub u32);
+
+/// One thing to do, at the topology store or at a shard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Topology store: take office. Raise the stored term to `term` if it is lower.
+    /// [`Answer::Loaded`] or [`Answer::TermLost`].
+    Lead {
+        /// The new term.
+        term: Term,
+    },
+    /// Topology store: if it still holds `expected` and `term`, put the snapshot and the log,
+    /// in one durable step. [`Answer::Swapped`] (also when exactly this snapshot is already
+    /// there), [`Answer::EpochLost`] or [`Answer::TermLost`].
+    Swap {
+        /// The epoch that the new snapshot was made from.
+        expected: Epoch,
+        /// The coordinator's term.
+        term: Term,
+        /// The new snapshot.
+        snapshot: Arc<Snapshot>,
+        /// The log that goes with it.
+        log: Log,
+    },
+    /// Topology store: if it still holds `term`, put the log, durably. [`Answer::Logged`] or
+    /// [`Answer::TermLost`].
+    SaveLog {
+        /// The coordinator's term.
+        term: Term,
+        /// Intent and cursors.
+        log: Log,
+    },
+    /// Shard: remember the term durably. [`Answer::Done`] or [`Answer::Refused`].
+    Claim {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+    },
+    /// Shard: [`Answer::Guards`].
+    Guards {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Shard: install rows in one durable step. [`Answer::Done`] or [`Answer::Refused`].
+    Install {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+        /// The rows of one transition.
+        rows: Vec<InstallRow>,
+    },
+    /// Shard: close the fence's domain at exactly its epoch, durably. [`Answer::Closed`] with the
+    /// row as it is, or [`Answer::Refused`].
+    Close {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+        /// Domain and epoch.
+        fence: Fence,
+    },
+    /// Shard: the revision of its last change, checked as a read of the fence's domain.
+    /// [`Answer::Revision`] or [`Answer::Refused`].
+    Revision {
+        /// The shard.
+        shard: ShardId,
+        /// Domain and epoch.
+        fence: Fence,
+    },
+    /// Shard: read the newest state of the domain's rows changed after `after`, tombstones too, in
+    /// the order of revisions, and keep them as `chunk`; checked as a read. [`Answer::Changes`] or
+    /// [`Answer::Refused`].
+    Changes {
+        /// The shard.
+        shard: ShardId,
+        /// Domain and epoch.
+        fence: Fence,
+        /// The cursor.
+        after: Revision,
+        /// Rows at most.
+        limit: u32,
+        /// The number to keep them under.
+        chunk: ChunkId,
+    },
+    /// Shard: put each row of `chunk` if newer, checked as a copy. [`Answer::Done`] only when
+    /// every row was put or superseded; else [`Answer::Refused`].
+    Apply {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+        /// Domain and epoch.
+        fence: Fence,
+        /// The rows.
+        chunk: ChunkId,
+    },
+    /// Shard: remove up to `limit` rows that the domain holds here, tombstones too, and raise the
+    /// floor of their slots; checked as a purge. [`Answer::Removed`] or [`Answer::Refused`].
+    Purge {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+        /// Domain and epoch.
+        fence: Fence,
+        /// Rows at most.
+        limit: u32,
+    },
+    /// Shard: how many rows, tombstones too, the domain holds here. [`Answer::Rows`].
+    Count {
+        /// The shard.
+        shard: ShardId,
+        /// Domain and epoch.
+        fence: Fence,
+    },
+    /// Shard: remove up to `limit` tombstones that the domain holds here, raising the floor of
+    /// their slots; checked as a collect. [`Answer::Removed`] or [`Answer::Refused`].
+    Collect {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+        /// Domain and epoch.
+        fence: Fence,
+        /// Rows at most.
+        limit: u32,
+    },
+    /// Shard: a digest of each slot of the domain that isn't empty; checked as a read. Found by
+    /// walking slots, not revisions, so that the copier's mistakes can't hide here.
+    /// [`Answer::Digests`] or [`Answer::Refused`].
+    Digests {
+        /// The shard.
+        shard: ShardId,
+        /// Domain and epoch.
+        fence: Fence,
+    },
+    /// Shard: each key that the domain holds in these slots; checked as a read. [`Answer::Keys`]
+    /// or [`Answer::Refused`].
+    Keys {
+        /// The shard.
+        shard: ShardId,
+        /// Domain and epoch.
+        fence: Fence,
+        /// The keyspace.
+        keyspace: KeyspaceId,
+        /// The slots.
+        slots: Vec<Slot>,
+    },
+}
+
+/// What the world answers to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Done, durably.
+    Done,
+    /// The topology store as it is: answers [`Command::Lead`].
+    Loaded {
+        /// The snapshot in force.
+        snapshot: Arc<Snapshot>,
+        /// The log beside it.
+        log: Log,
+    },
+    /// The snapshot is in force.
+    Swapped,
+    /// Another snapshot is in force.
+    EpochLost {
+        /// Its epoch.
+        current: Epoch,
+    },
+    /// Another coordinator is in office.
+    TermLost {
+        /// Its term.
+        current: Term,
+    },
+    /// The log is kept.
+    Logged,
+    /// The guard rows of a shard.
+    Guards(Vec<GuardRow>),
+    /// The guard row after a close; `None` where the domain isn't known.
+    Closed(Option<GuardRow>),
+    /// The revision of the shard's last change.
+    Revision(Revision),
+    /// A chunk was read.
+    Changes {
+        /// How many rows it has.
+        rows: u32,
+        /// Everything of the domain up to this revision is now read.
+        upto: Revision,
+        /// Whether there was nothing more at the time.
+        end: bool,
+    },
+    /// Rows were removed.
+    Removed {
+        /// How many.
+        rows: u32,
+        /// Whether none are left.
+        end: bool,
+    },
+    /// How many rows there are.
+    Rows(u64),
+    /// The digests of the slots that aren't empty, by slot.
+    Digests(Vec<SlotDigest>),
+    /// The keys, sorted.
+    Keys(Vec<KeyDigest>),
+    /// The guard refused.
+    Refused(Refusal),
+    /// No answer: the shard or store can't be reached. The command may have been carried out.
+    Unreachable,
+}
+
+/// What a slot holds, in one number: the same on two shards that hold the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotDigest {
+    /// The slot.
+    pub slot: Slot,
+    /// Rows and tombstones.
+    pub rows: u64,
+    /// The sum of the rows' [digests](crate::digest::row_digest), wrapping.
+    pub sum: u64,
+}
+
+/// What a key holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyDigest {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The version of its row or tombstone.
+    pub version: Version,
+    /// Its [digest](crate::digest::row_digest).
+    pub digest: u64,
+}
+
+impl Command {
+    /// The shard that the command goes to; `None` for the topology store.
+    pub const fn shard(&self) -> Option<ShardId> {
+        match self {
+            Self::Lead { .. } | Self::Swap { .. } | Self::SaveLog { .. } => None,
+            Self::Claim { shard, .. }
+            | Self::Guards { shard }
+            | Self::Install { shard, .. }
+            | Self::Close { shard, .. }
+            | Self::Revision { shard, .. }
+            | Self::Changes { shard, .. }
+            | Self::Apply { shard, .. }
+            | Self::Purge { shard, .. }
+            | Self::Count { shard, .. }
+            | Self::Collect { shard, .. }
+            | Self::Digests { shard, .. }
+            | Self::Keys { shard, .. } => Some(*shard),
+        }
+    }
+
+    /// The domain that the command is about, where there is one.
+    pub const fn domain(&self) -> Option<DomainId> {
+        match self {
+            Self::Lead { .. }
+            | Self::Swap { .. }
+            | Self::SaveLog { .. }
+            | Self::Claim { .. }
+            | Self::Guards { .. }
+            | Self::Install { .. } => None,
+            Self::Close { fence, .. }
+            | Self::Revision { fence, .. }
+            | Self::Changes { fence, .. }
+            | Self::Apply { fence, .. }
+            | Self::Purge { fence, .. }
+            | Self::Count { fence, .. }
+            | Self::Collect { fence, .. }
+            | Self::Digests { fence, .. }
+            | Self::Keys { fence, .. } => Some(fence.domain),
+        }
+    }
+}

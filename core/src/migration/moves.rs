@@ -1,0 +1,299 @@
+//! The moves of a migration and the points inside them, as names: for the log, for reports, and
+//! for tests that stop a coordinator at each of them.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One transition of a wave, or one piece of work between transitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Move {
+    /// Take office: term, claims, guards, unfinished installs.
+    TakeOver,
+    /// Bring new shards and new weights into the snapshot.
+    Enlist,
+    /// Stable to prepare.
+    Begin,
+    /// Prepare to double-write: purge, prove empty, install the mirror, then the authority.
+    Mirror,
+    /// Backfill and catch-up.
+    Copy,
+    /// Double-write to shadow-read.
+    Shadow,
+    /// Compare the two sides.
+    Verify,
+    /// To read-new at this many keys of a million. A barrier.
+    Ramp(u32),
+    /// Read-new back to double-write. A barrier.
+    Unread,
+    /// Read-new to reversed. A barrier.
+    Switch,
+    /// Reversed back to double-write. A barrier.
+    SwitchBack,
+    /// A barrier that can't go on: the next epoch, with the phase as it was.
+    Abort,
+    /// Reversed to ended on `to`. No way back.
+    Finish,
+    /// Prepare, double-write or shadow-read to ended on `from`.
+    Cancel,
+    /// Purge the side that lost, collect the tombstones of the one that won.
+    Clean,
+    /// Take an ended wave out of the snapshot.
+    Retire,
+    /// Strike drained shards off the list.
+    Delist,
+}
+
+/// A step inside a move: what the next command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Raise the term in the topology store.
+    Lead,
+    /// Claim a shard under the term.
+    Claim,
+    /// Read a shard's guards.
+    Guards,
+    /// Write the log down.
+    Log,
+    /// Empty `to` before it is trusted.
+    Purge,
+    /// Prove it empty.
+    Prove,
+    /// Read a chunk of rows.
+    Read,
+    /// Put it on the other side.
+    Apply,
+    /// Close the domain on `from`.
+    CloseFrom,
+    /// Close it on `to`.
+    CloseTo,
+    /// Read the authority's closing revision.
+    Closing,
+    /// Read what is left to copy behind the closed guards.
+    DrainRead,
+    /// Put it on the other side.
+    DrainApply,
+    /// Read the mirror's revision, where copying will start from once the sides are swapped.
+    Reverse,
+    /// Compare-and-swap the snapshot.
+    Swap,
+    /// Install on the shard that must hear of it first.
+    InstallFirst,
+    /// Install on the other.
+    InstallOther,
+    /// Digests of `from`'s slots.
+    DigestFrom,
+    /// Digests of `to`'s slots.
+    DigestTo,
+    /// Keys of the slots that differ, on `from`.
+    KeysFrom,
+    /// The same on `to`.
+    KeysTo,
+    /// The second look at `to`.
+    LookTo,
+    /// The second look at `from`.
+    LookFrom,
+    /// Collect tombstones.
+    Collect,
+}
+
+/// A point where a coordinator can be stopped: a stage of a kind of move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Point {
+    /// The move; the number in [`Move::Ramp`] doesn't count.
+    pub goal: Move,
+    /// The stage.
+    pub stage: Stage,
+}
+
+impl Move {
+    /// All kinds of moves, in the order of a migration.
+    pub const ALL: &'static [Self] = &[
+        Self::TakeOver,
+        Self::Enlist,
+        Self::Begin,
+        Self::Mirror,
+        Self::Copy,
+        Self::Shadow,
+        Self::Verify,
+        Self::Ramp(0),
+        Self::Unread,
+        Self::Switch,
+        Self::SwitchBack,
+        Self::Abort,
+        Self::Finish,
+        Self::Cancel,
+        Self::Clean,
+        Self::Retire,
+        Self::Delist,
+    ];
+
+    /// The name that people see.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TakeOver => "take-over",
+            Self::Enlist => "enlist",
+            Self::Begin => "begin",
+            Self::Mirror => "mirror",
+            Self::Copy => "copy",
+            Self::Shadow => "shadow",
+            Self::Verify => "verify",
+            Self::Ramp(_) => "ramp",
+            Self::Unread => "unread",
+            Self::Switch => "switch",
+            Self::SwitchBack => "switch-back",
+            Self::Abort => "abort",
+            Self::Finish => "finish",
+            Self::Cancel => "cancel",
+            Self::Clean => "clean",
+            Self::Retire => "retire",
+            Self::Delist => "delist",
+        }
+    }
+
+    /// Whether the move is a barrier: closes both guards, drains, swaps, installs.
+    pub const fn is_barrier(self) -> bool {
+        match self {
+            Self::Ramp(_) | Self::Unread | Self::Switch | Self::SwitchBack | Self::Abort => true,
+            Self::TakeOver
+            | Self::Enlist
+            | Self::Begin
+            | Self::Mirror
+            | Self::Copy
+            | Self::Shadow
+            | Self::Verify
+            | Self::Finish
+            | Self::Cancel
+            | Self::Clean
+            | Self::Retire
+            | Self::Delist => false,
+        }
+    }
+
+    /// The stages that the move may go through, in their order.
+    pub const fn stages(self) -> &'static [Stage] {
+        use Stage::{
+            Apply, Claim, CloseFrom, CloseTo, Closing, Collect, DigestFrom, DigestTo, DrainApply,
+            DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log, LookFrom,
+            LookTo, Prove, Purge, Read, Reverse, Swap,
+        };
+        match self {
+            Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
+            Self::Enlist => &[Log, Swap, InstallFirst],
+            Self::Begin => &[Swap, InstallFirst],
+            Self::Mirror => &[Purge, Prove, Swap, InstallFirst, InstallOther],
+            Self::Copy => &[Read, Apply, Log],
+            Self::Shadow | Self::Retire | Self::Delist => &[Swap],
+            Self::Verify => &[DigestFrom, DigestTo, KeysFrom, KeysTo, LookTo, LookFrom],
+            Self::Ramp(_) | Self::Unread => &[
+                Log,
+                CloseFrom,
+                CloseTo,
+                Closing,
+                DrainRead,
+                DrainApply,
+                Swap,
+                InstallFirst,
+                InstallOther,
+            ],
+            Self::Switch | Self::SwitchBack => &[
+                Log,
+                CloseFrom,
+                CloseTo,
+                Closing,
+                DrainRead,
+                DrainApply,
+                Reverse,
+                Swap,
+                InstallFirst,
+                InstallOther,
+            ],
+            Self::Abort => &[
+                CloseFrom,
+                CloseTo,
+                Closing,
+                DrainRead,
+                DrainApply,
+                Swap,
+                InstallFirst,
+                InstallOther,
+            ],
+            Self::Finish | Self::Cancel => &[Swap, InstallFirst, InstallOther],
+            Self::Clean => &[Purge, Collect],
+        }
+    }
+}
+
+impl Stage {
+    /// The name that people see.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Claim => "claim",
+            Self::Guards => "guards",
+            Self::Log => "log",
+            Self::Purge => "purge",
+            Self::Prove => "prove",
+            Self::Read => "read",
+            Self::Apply => "apply",
+            Self::CloseFrom => "close-from",
+            Self::CloseTo => "close-to",
+            Self::Closing => "closing",
+            Self::DrainRead => "drain-read",
+            Self::DrainApply => "drain-apply",
+            Self::Reverse => "reverse",
+            Self::Swap => "swap",
+            Self::InstallFirst => "install-first",
+            Self::InstallOther => "install-other",
+            Self::DigestFrom => "digest-from",
+            Self::DigestTo => "digest-to",
+            Self::KeysFrom => "keys-from",
+            Self::KeysTo => "keys-to",
+            Self::LookTo => "look-to",
+            Self::LookFrom => "look-from",
+            Self::Collect => "collect",
+        }
+    }
+}
+
+impl Point {
+    /// The point at `stage` of `goal`; the number in a ramp is dropped.
+    pub const fn new(goal: Move, stage: Stage) -> Self {
+        let goal = match goal {
+            Move::Ramp(_) => Move::Ramp(0),
+            other => other,
+        };
+        Self { goal, stage }
+    }
+
+    /// All points, in the order of a migration.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Move::ALL.iter().flat_map(|&goal| {
+            goal.stages()
+                .iter()
+                .map(move |&stage| Self::new(goal, stage))
+        })
+    }
+
+    /// The point of that name: `move/stage`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let (goal, stage) = name.split_once('/')?;
+        Self::all().find(|point| point.goal.name() == goal && point.stage.name() == stage)
+    }
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ramp(ppm) => write!(f, "ramp to {}.{:02} %", ppm / 10_000, ppm / 100 % 100),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.goal.name(), self.stage.name())
+    }
+}

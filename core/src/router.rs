@@ -1,0 +1,452 @@
+//! The compiled table: a stable key costs one hash and one load.
+//!
+//! Each slot has a 4-byte entry: the shard's index in the low half, and above it two flags that
+//! are 0 for nearly every key. Only a key whose slot has a flag looks further: at the exact
+//! overrides, or at its wave.
+
+mod compile;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::digest::in_shadow;
+use crate::error::ErrorCode;
+use crate::guard::Fence;
+use crate::hash;
+use crate::ids::{DomainId, KeyspaceId, ShardId, ShardIndex, Slot};
+use crate::key::KeyError;
+use crate::phase::Phase;
+use crate::replicas::replicas;
+use crate::route::{Explanation, Plan, ReadPlace, Route, ShardShare};
+use crate::snapshot::{KeyspaceDraft, Shard, Snapshot, SnapshotError, Target};
+use crate::wave::Wave;
+use compile::{EXACT, MOVING, Table};
+
+/// Routes keys by one snapshot, and moves to the next.
+///
+/// - Getters: `snapshot`, `keyspace`, and all of [`Keyspace`]; they take `&self` and never block.
+/// - Input: `install`.
+///
+/// `Send + Sync`: share it behind an `Arc`, and put a new one in its place when the topology
+/// changes, or hold it alone and `install`.
+#[derive(Clone, Debug)]
+pub struct Router {
+    snapshot: Arc<Snapshot>,
+    tables: Vec<Table>,
+}
+
+/// What [`Router::install`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// The new snapshot is in force.
+    Replaced,
+    /// It was in force already.
+    Same,
+}
+
+/// No keyspace of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKeyspace {
+    name: String,
+    known: String,
+}
+
+impl UnknownKeyspace {
+    /// The stable slug.
+    pub const fn code(&self) -> ErrorCode {
+        ErrorCode::UnknownKeyspace
+    }
+}
+
+impl fmt::Display for UnknownKeyspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "there is no keyspace `{}`; there are: {}",
+            self.name, self.known
+        )
+    }
+}
+
+impl core::error::Error for UnknownKeyspace {}
+
+impl Router {
+    /// Compiles `snapshot`.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        let tables = snapshot
+            .content()
+            .keyspaces
+            .iter()
+            .map(|keyspace| compile::compile(&snapshot, keyspace))
+            .collect();
+        Self { snapshot, tables }
+    }
+
+    /// Puts a newer snapshot in force; only ever forward.
+    ///
+    /// # Errors
+    /// A snapshot that is older, of another cluster, or of the same epoch with other content; the
+    /// one in force stays. See [`Snapshot::check_successor`].
+    pub fn install(&mut self, snapshot: Arc<Snapshot>) -> Result<Installed, SnapshotError> {
+        if self.snapshot.check_successor(&snapshot)? {
+            *self = Self::new(snapshot);
+            Ok(Installed::Replaced)
+        } else {
+            Ok(Installed::Same)
+        }
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The keyspace of that name. Look it up once, not for each key.
+    ///
+    /// # Errors
+    /// [`UnknownKeyspace`].
+    pub fn keyspace(&self, name: &str) -> Result<Keyspace<'_>, UnknownKeyspace> {
+        let found = self
+            .snapshot
+            .keyspace_named(name)
+            .and_then(|id| self.keyspace_at(id));
+        found.ok_or_else(|| UnknownKeyspace {
+            name: name.to_string(),
+            known: self
+                .snapshot
+                .content()
+                .keyspaces
+                .iter()
+                .map(|keyspace| keyspace.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    }
+
+    /// The keyspace of that number.
+    pub fn keyspace_at(&self, id: KeyspaceId) -> Option<Keyspace<'_>> {
+        let at = self
+            .snapshot
+            .content()
+            .keyspaces
+            .iter()
+            .position(|k| k.id == id)?;
+        Some(Keyspace {
+            snapshot: &self.snapshot,
+            content: self.snapshot.content().keyspaces.get(at)?,
+            table: self.tables.get(at)?,
+        })
+    }
+}
+
+/// One keyspace of a [`Router`]: what routes keys. Getters only.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyspace<'r> {
+    snapshot: &'r Snapshot,
+    content: &'r KeyspaceDraft,
+    table: &'r Table,
+}
+
+/// Keys sorted by the shard that orders their writes, for a multi-get or a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// For each shard that has any, by index: the places of its keys in the list that was given.
+    pub by_shard: Vec<(ShardIndex, Vec<usize>)>,
+}
+
+impl<'r> Keyspace<'r> {
+    /// The keyspace's number.
+    pub fn id(&self) -> KeyspaceId {
+        self.content.id
+    }
+
+    /// The snapshot that routes.
+    pub fn snapshot(&self) -> &'r Snapshot {
+        self.snapshot
+    }
+
+    /// Where `key` is: one hash and one load for a stable key.
+    ///
+    /// # Errors
+    /// [`KeyError`] for a key of more than 64 KiB, or one that doesn't have the parts that the
+    /// keyspace groups by.
+    #[inline]
+    pub fn route(&self, key: &[u8]) -> Result<Route, KeyError> {
+        let part = self.table.rule.routing_part(key)?;
+        let hash = hash::xxh3(part, self.table.seed);
+        let (slot, entry) = self.table.entry(hash);
+        if entry & EXACT != 0
+            && let Some(pin) = self.table.pin(part, hash, key)
+        {
+            return Ok(Route {
+                shard: pin.shard,
+                slot,
+                moving: false,
+            });
+        }
+        Ok(Route {
+            shard: Table::shard(entry),
+            slot,
+            moving: entry & MOVING != 0,
+        })
+    }
+
+    /// [`route`](Self::route) of each key, into `out`. Stops at the shorter of the two.
+    ///
+    /// # Errors
+    /// The first [`KeyError`]; what came before it is in `out`.
+    pub fn route_many<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        out: &mut [ShardIndex],
+    ) -> Result<usize, KeyError> {
+        let mut routed = 0;
+        for (key, out) in keys.into_iter().zip(out) {
+            *out = self.route(key)?.shard;
+            routed += 1;
+        }
+        Ok(routed)
+    }
+
+    /// The keys' places, sorted by the shard that orders their writes.
+    ///
+    /// # Errors
+    /// The first [`KeyError`].
+    pub fn group_by_shard<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Result<Groups, KeyError> {
+        let mut by_index: Vec<Vec<usize>> = vec![Vec::new(); self.snapshot.content().shards.len()];
+        for (place, key) in keys.into_iter().enumerate() {
+            let shard = self.route(key)?.shard;
+            if let Some(group) = by_index.get_mut(usize::from(shard.0)) {
+                group.push(place);
+            }
+        }
+        let by_shard = (0_u16..)
+            .map(ShardIndex)
+            .zip(by_index)
+            .filter(|(_, group)| !group.is_empty())
+            .collect();
+        Ok(Groups { by_shard })
+    }
+
+    /// Everything that an operation on `key` needs.
+    ///
+    /// # Errors
+    /// [`KeyError`], as for [`route`](Self::route).
+    pub fn plan(&self, key: &[u8]) -> Result<Plan, KeyError> {
+        let part = self.table.rule.routing_part(key)?;
+        let hash = hash::xxh3(part, self.table.seed);
+        let (slot, entry) = self.table.entry(hash);
+        let stable = |shard: ShardIndex, fence: Fence| {
+            let shard = self.shard_id(shard);
+            Plan {
+                snapshot: self.snapshot.epoch(),
+                keyspace: self.content.id,
+                slot,
+                stored_slot: hash::stored_slot(hash),
+                fence,
+                authority: shard,
+                mirror: None,
+                read: ReadPlace::One(shard),
+                strict: false,
+                shadow: None,
+            }
+        };
+        if entry & EXACT != 0
+            && let Some(pin) = self.table.pin(part, hash, key)
+        {
+            return Ok(stable(pin.shard, pin.fence));
+        }
+        let owner = Table::shard(entry);
+        if entry & MOVING != 0
+            && let Some(wave) = self.wave_of(slot)
+        {
+            return Ok(self.plan_in_wave(wave, part, stable(owner, fence_of(wave))));
+        }
+        let fence = self.content.home(owner).map_or_else(
+            || Fence {
+                domain: DomainId(0),
+                epoch: self.snapshot.epoch(),
+            },
+            |home| Fence {
+                domain: home.domain,
+                epoch: home.epoch,
+            },
+        );
+        Ok(stable(owner, fence))
+    }
+
+    fn plan_in_wave(&self, wave: &Wave, part: &[u8], stable: Plan) -> Plan {
+        let authority_side = wave.phase.authority();
+        let authority = wave.shard(authority_side);
+        let mirror = wave.shard(authority_side.other());
+        let plan = Plan {
+            authority,
+            mirror: Some(mirror),
+            read: ReadPlace::One(authority),
+            strict: wave.strict,
+            ..stable
+        };
+        match wave.phase {
+            Phase::DoubleWrite | Phase::Reversed => plan,
+            Phase::ShadowRead => {
+                let sampled = in_shadow(part, self.table.seed, wave.domain.0, wave.shadow_ppm);
+                Plan {
+                    shadow: sampled.then_some(mirror),
+                    ..plan
+                }
+            }
+            Phase::ReadNew => {
+                let inside = hash::in_ramp(part, self.table.seed, wave.domain.0, wave.ramp_ppm);
+                let fallback = ReadPlace::Fallback {
+                    first: wave.to,
+                    second: wave.from,
+                };
+                Plan {
+                    read: if inside { fallback } else { plan.read },
+                    strict: true,
+                    ..plan
+                }
+            }
+            Phase::Prepare | Phase::Ended(_) => stable,
+        }
+    }
+
+    /// Each step from `key` to its shards, as data.
+    ///
+    /// # Errors
+    /// [`KeyError`], as for [`route`](Self::route).
+    pub fn explain(&self, key: &[u8]) -> Result<Explanation, KeyError> {
+        let plan = self.plan(key)?;
+        let part = self.table.rule.routing_part(key)?;
+        let hash = hash::xxh3(part, self.table.seed);
+        let name = |id: ShardId| {
+            self.snapshot
+                .shard(id)
+                .map_or_else(|| format!("#{id}"), |shard| shard.name.clone())
+        };
+        let wave = self.content.wave(plan.fence.domain);
+        let pinned = self
+            .content
+            .directory
+            .iter()
+            .any(|entry| entry.domain == plan.fence.domain);
+        Ok(Explanation {
+            keyspace: self.content.name.clone(),
+            epoch: plan.snapshot,
+            routing_part: part.to_vec(),
+            hash: format!("{hash:016x}"),
+            slots: self.content.slot_count(),
+            slot: plan.slot,
+            pinned,
+            domain: plan.fence.domain,
+            domain_epoch: plan.fence.epoch,
+            phase: wave.map(|wave| wave.phase.name().to_string()),
+            ramp: wave
+                .filter(|wave| wave.phase == Phase::ReadNew)
+                .map(|wave| {
+                    (
+                        wave.ramp_ppm,
+                        matches!(plan.read, ReadPlace::Fallback { .. }),
+                    )
+                }),
+            authority: name(plan.authority),
+            mirror: plan.mirror.map(name),
+            reads: match plan.read {
+                ReadPlace::One(shard) => vec![name(shard)],
+                ReadPlace::Fallback { first, second } => vec![name(first), name(second)],
+            },
+            strict: plan.strict,
+        })
+    }
+
+    /// Up to `n` shards for copies of `key`: its own first, then the next ones clockwise, each in
+    /// a zone of its own while there are unused zones.
+    ///
+    /// # Errors
+    /// [`KeyError`], as for [`route`](Self::route).
+    pub fn replicas(&self, key: &[u8], n: usize) -> Result<Vec<ShardIndex>, KeyError> {
+        let route = self.route(key)?;
+        let owners = self.content.table();
+        Ok(replicas(&owners, route.slot, n, &self.table.zones))
+    }
+
+    /// All shards with their share of the slots, for a fan-out: who orders the writes, and who
+    /// holds copies as a mirror.
+    pub fn shards(&self) -> impl Iterator<Item = (&'r Shard, ShardShare)> {
+        let content = self.content;
+        self.snapshot.content().shards.iter().map(move |shard| {
+            let mut share = ShardShare {
+                shard: shard.id,
+                slots: 0,
+                mirrored: 0,
+                phase: None,
+            };
+            let index = self.snapshot.content().index_of(shard.id);
+            share.slots = content
+                .assignment
+                .iter()
+                .filter(|run| Some(run.shard) == index)
+                .map(|run| run.len)
+                .sum();
+            for wave in content.waves.iter().filter(|wave| wave.phase.is_carved()) {
+                let Some(side) = wave.side(shard.id) else {
+                    continue;
+                };
+                share.phase = share.phase.max(Some(wave.phase));
+                if side != wave.phase.authority() {
+                    share.mirrored += wave.slot_count();
+                }
+                if wave.phase == Phase::Reversed {
+                    match side {
+                        crate::phase::Side::From => share.slots -= wave.slot_count(),
+                        crate::phase::Side::To => share.slots += wave.slot_count(),
+                    }
+                }
+            }
+            (shard, share)
+        })
+    }
+
+    /// Where an override for exactly `key` sends it, if there is one.
+    pub fn pinned(&self, key: &[u8]) -> Option<ShardId> {
+        let wanted = crate::snapshot::Match::Exact(key.to_vec());
+        let at = self
+            .content
+            .directory
+            .binary_search_by(|e| e.matches.cmp(&wanted))
+            .ok()?;
+        match self.content.directory.get(at)?.target {
+            Target::Shard(shard) => Some(shard),
+            Target::Keyspace(_) => None,
+        }
+    }
+
+    fn shard_id(&self, index: ShardIndex) -> ShardId {
+        self.snapshot.shard_id(index).unwrap_or_default()
+    }
+
+    fn wave_of(&self, slot: Slot) -> Option<&'r Wave> {
+        self.content
+            .waves
+            .iter()
+            .find(|wave| wave.phase.is_carved() && wave.contains(slot))
+    }
+}
+
+/// What operations on the keys of `wave` carry.
+fn fence_of(wave: &Wave) -> Fence {
+    Fence {
+        domain: wave.domain,
+        epoch: wave.epoch,
+    }
+}
+
+#[cfg(test)]
+mod tests;

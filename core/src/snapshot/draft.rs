@@ -1,0 +1,298 @@
+//! A snapshot's content as plain data, to be read, edited and then [built](crate::Snapshot::build).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot};
+use crate::key::KeyRule;
+use crate::wave::Wave;
+use crate::weight::Weight;
+
+/// The whole routing state of a cluster at one epoch, not validated yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    /// The cluster's name. Snapshots of another cluster are refused.
+    pub cluster: String,
+    /// When this state came into force.
+    pub epoch: Epoch,
+    /// How long a lease to answer reads lasts, in milliseconds; 0: no leases.
+    pub lease_ms: u32,
+    /// The next domain id to give out. Ids are never used again.
+    pub next_domain: DomainId,
+    /// The shards, sorted by id.
+    pub shards: Vec<Shard>,
+    /// The keyspaces, sorted by id.
+    pub keyspaces: Vec<KeyspaceDraft>,
+}
+
+/// A place that stores rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// Its number, never used again.
+    pub id: ShardId,
+    /// Its name. Immutable, since the ring hashes it.
+    pub name: String,
+    /// Where it is, in whatever form the application's stores understand.
+    pub endpoint: String,
+    /// Its share.
+    pub weight: Weight,
+    /// Its failure zone; may be empty.
+    pub zone: String,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// Whether it takes new slots.
+    pub state: ShardState,
+}
+
+/// Where a shard stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShardState {
+    /// Takes its share.
+    #[default]
+    Active,
+    /// Gives its slots away.
+    Draining,
+}
+
+/// A set of rows that one routing key places.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyspaceDraft {
+    /// Its number.
+    pub id: KeyspaceId,
+    /// Its name.
+    pub name: String,
+    /// It has `2^bits` slots; 4 to 20.
+    pub bits: u8,
+    /// Seeds the placement hash.
+    #[serde(with = "u64_for_people")]
+    pub seed: u64,
+    /// Which part of a key is hashed.
+    pub rule: KeyRule,
+    /// How slots are given to shards when the topology changes.
+    pub placement: Placement,
+    /// Which shard owns each slot, in runs.
+    pub assignment: Vec<Run>,
+    /// The home domain of each shard, in the order of the shards.
+    pub homes: Vec<Home>,
+    /// Overrides in front of the slots, sorted by what they match.
+    pub directory: Vec<Entry>,
+    /// The waves in flight, sorted by domain.
+    pub waves: Vec<Wave>,
+}
+
+/// How slots are given to shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Placement {
+    /// Exact weighted shares, least movement; from nothing, the ring's answer is balanced.
+    Balanced {
+        /// Vnodes of a shard of weight 1, for the start.
+        vnodes: u32,
+    },
+    /// As the ring says.
+    Ring {
+        /// Vnodes of a shard of weight 1.
+        vnodes: u32,
+    },
+}
+
+impl Default for Placement {
+    fn default() -> Self {
+        Self::Balanced { vnodes: 160 }
+    }
+}
+
+impl Placement {
+    /// Vnodes of a shard of weight 1.
+    pub const fn vnodes(self) -> u32 {
+        match self {
+            Self::Balanced { vnodes } | Self::Ring { vnodes } => vnodes,
+        }
+    }
+}
+
+/// Consecutive slots of one owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Run {
+    /// How many slots.
+    pub len: u32,
+    /// Whose.
+    pub shard: ShardIndex,
+}
+
+/// The domain of all slots of a keyspace that are stable on one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Home {
+    /// The domain.
+    pub domain: DomainId,
+    /// When its members last changed; also the first half of the versions it gives.
+    pub epoch: Epoch,
+}
+
+/// An override in front of the slots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Which keys.
+    pub matches: Match,
+    /// Where they go.
+    pub target: Target,
+    /// The entry's own fencing domain.
+    pub domain: DomainId,
+    /// That domain's epoch.
+    pub epoch: Epoch,
+}
+
+/// Which keys an override is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Match {
+    /// This key.
+    Exact(Vec<u8>),
+    /// Keys that begin so. In the format; refused by this version's builder.
+    Prefix(Vec<u8>),
+    /// Keys from `start` up to, but without, `end`. In the format; refused by this version's
+    /// builder.
+    Range {
+        /// The first key.
+        start: Vec<u8>,
+        /// One after the last.
+        end: Vec<u8>,
+    },
+}
+
+/// Where an override sends keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// To a shard.
+    Shard(ShardId),
+    /// To where another keyspace has them. In the format; refused by this version's builder.
+    Keyspace(KeyspaceId),
+}
+
+impl Draft {
+    /// The place of `shard` in the list.
+    pub fn index_of(&self, shard: ShardId) -> Option<ShardIndex> {
+        let index = self.shards.binary_search_by_key(&shard, |s| s.id).ok()?;
+        u16::try_from(index).ok().map(ShardIndex)
+    }
+
+    /// The shard at `index`.
+    pub fn shard_at(&self, index: ShardIndex) -> Option<&Shard> {
+        self.shards.get(usize::from(index.0))
+    }
+
+    /// The keyspace of that number.
+    pub fn keyspace(&self, id: KeyspaceId) -> Option<&KeyspaceDraft> {
+        self.keyspaces.iter().find(|keyspace| keyspace.id == id)
+    }
+
+    /// The keyspace of that number, to be edited.
+    pub fn keyspace_mut(&mut self, id: KeyspaceId) -> Option<&mut KeyspaceDraft> {
+        self.keyspaces.iter_mut().find(|keyspace| keyspace.id == id)
+    }
+
+    /// A new domain id.
+    pub fn take_domain(&mut self) -> DomainId {
+        let domain = self.next_domain;
+        self.next_domain = DomainId(domain.0.saturating_add(1));
+        domain
+    }
+}
+
+impl KeyspaceDraft {
+    /// How many slots there are.
+    pub const fn slot_count(&self) -> u32 {
+        1_u32.wrapping_shl(self.bits as u32)
+    }
+
+    /// The owner of each slot, one by one.
+    pub fn table(&self) -> Vec<ShardIndex> {
+        let mut table = Vec::new();
+        for run in &self.assignment {
+            table.resize(table.len() + run.len as usize, run.shard);
+        }
+        table
+    }
+
+    /// Puts `table` in place of the assignment.
+    pub fn set_table(&mut self, table: &[ShardIndex]) {
+        self.assignment = runs(table);
+    }
+
+    /// The owner of `slot`.
+    pub fn owner(&self, slot: Slot) -> Option<ShardIndex> {
+        let mut end = 0_u32;
+        for run in &self.assignment {
+            end = end.saturating_add(run.len);
+            if slot.0 < end {
+                return Some(run.shard);
+            }
+        }
+        None
+    }
+
+    /// The wave of that domain.
+    pub fn wave(&self, domain: DomainId) -> Option<&Wave> {
+        self.waves.iter().find(|wave| wave.domain == domain)
+    }
+
+    /// The wave of that domain, to be edited.
+    pub fn wave_mut(&mut self, domain: DomainId) -> Option<&mut Wave> {
+        self.waves.iter_mut().find(|wave| wave.domain == domain)
+    }
+
+    /// The home domain of the shard at `index`, to be edited.
+    pub fn home_mut(&mut self, index: ShardIndex) -> Option<&mut Home> {
+        self.homes.get_mut(usize::from(index.0))
+    }
+
+    /// The home domain of the shard at `index`.
+    pub fn home(&self, index: ShardIndex) -> Option<&Home> {
+        self.homes.get(usize::from(index.0))
+    }
+}
+
+/// The fewest runs that say the same as `table`.
+pub fn runs(table: &[ShardIndex]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for &shard in table {
+        match runs.last_mut() {
+            Some(last) if last.shard == shard => last.len += 1,
+            _ => runs.push(Run { len: 1, shard }),
+        }
+    }
+    runs
+}
+
+/// A u64 is a string in JSON, since JavaScript's numbers end at 2^53, and a number in bytes.
+mod u64_for_people {
+    use alloc::string::{String, ToString};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            value.to_string().serialize(serializer)
+        } else {
+            value.serialize(serializer)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            text.parse()
+                .map_err(|_| D::Error::custom("not a decimal 64-bit number"))
+        } else {
+            u64::deserialize(deserializer)
+        }
+    }
+}

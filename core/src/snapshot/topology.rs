@@ -1,0 +1,285 @@
+//! A topology as people write it, in JSON, with everything but names and ids defaulted; and the
+//! first snapshot that it makes.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::balance::balanced;
+use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex};
+use crate::key::KeyRule;
+use crate::ring::{RingShard, ring_table};
+use crate::snapshot::error::TopologyError;
+use crate::snapshot::{
+    Draft, Entry, Home, KeyspaceDraft, Match, Placement, Shard, ShardState, Snapshot, Target,
+    limits, runs,
+};
+use crate::weight::Weight;
+
+/// A topology for people.
+///
+/// ```
+/// let text = r#"{"cluster":"demo","keyspaces":{"orders":{}},
+///                "shards":[{"id":1,"name":"pg-1"},{"id":2,"name":"pg-2","weight":0.5}]}"#;
+/// let topology: ringshift::Topology = serde_json::from_str(text)?;
+/// let snapshot = topology.snapshot()?;
+/// assert_eq!(snapshot.epoch().get(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// The cluster's name.
+    pub cluster: String,
+    /// How long a lease to answer reads lasts, in milliseconds; 0: no leases.
+    #[serde(default)]
+    pub lease_ms: u32,
+    /// The keyspaces, by name.
+    pub keyspaces: BTreeMap<String, KeyspaceTopology>,
+    /// The shards.
+    pub shards: Vec<ShardTopology>,
+}
+
+/// A keyspace for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyspaceTopology {
+    /// It has `2^bits` slots; 4 to 20, 16 unless told.
+    pub bits: u8,
+    /// Seeds the placement hash: a decimal number of 64 bits, as a string. Draw it at random for a
+    /// cluster whose keys strangers choose.
+    pub seed: String,
+    /// Which part of a key is hashed; the whole of it unless told.
+    pub key: KeyRule,
+    /// How slots are given to shards; balanced unless told.
+    pub placement: Placement,
+    /// Keys that are pinned to a shard.
+    pub pins: Vec<PinTopology>,
+}
+
+impl Default for KeyspaceTopology {
+    fn default() -> Self {
+        Self {
+            bits: 16,
+            seed: "0".to_owned(),
+            key: KeyRule::Whole,
+            placement: Placement::default(),
+            pins: Vec::new(),
+        }
+    }
+}
+
+/// A key that is pinned to a shard, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinTopology {
+    /// The key, as text.
+    pub key: String,
+    /// The shard's number.
+    pub shard: ShardId,
+}
+
+/// A shard for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardTopology {
+    /// Its number, never used again.
+    pub id: ShardId,
+    /// Its name. Immutable, since the ring hashes it.
+    pub name: String,
+    /// Its share; 1 unless told.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// Where it is; may be empty.
+    #[serde(default)]
+    pub endpoint: String,
+    /// Its failure zone; may be empty.
+    #[serde(default)]
+    pub zone: String,
+    /// Free labels.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Whether it takes new slots.
+    #[serde(default)]
+    pub state: ShardState,
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+impl ShardTopology {
+    /// The shard as snapshots have it.
+    ///
+    /// # Errors
+    /// [`TopologyError::Weight`] for a weight that is not a number of 0 to 1,000,000.
+    pub fn shard(&self) -> Result<Shard, TopologyError> {
+        Ok(Shard {
+            id: self.id,
+            name: self.name.clone(),
+            endpoint: self.endpoint.clone(),
+            weight: Weight::from_f64(self.weight)?,
+            zone: self.zone.clone(),
+            tags: self.tags.clone(),
+            state: self.state,
+        })
+    }
+}
+
+impl Topology {
+    /// The first snapshot, at epoch 1: every slot assigned, every shard with its home domains.
+    ///
+    /// # Errors
+    /// The [`TopologyError`] of the first rule that the topology breaks.
+    pub fn snapshot(&self) -> Result<Snapshot, TopologyError> {
+        let mut shards = self
+            .shards
+            .iter()
+            .map(ShardTopology::shard)
+            .collect::<Result<Vec<_>, _>>()?;
+        shards.sort_by_key(|shard| shard.id);
+        if let Some((twice, _)) = shards
+            .iter()
+            .zip(shards.iter().skip(1))
+            .find(|(a, b)| a.id == b.id)
+        {
+            let name = twice.id.to_string();
+            return Err(TopologyError::Duplicate {
+                what: "shard number",
+                name,
+            });
+        }
+        if shards.is_empty() {
+            return Err(TopologyError::Empty("shard"));
+        }
+        if self.keyspaces.len() > limits::KEYSPACES_MAX {
+            return Err(TopologyError::TooMany {
+                what: "keyspaces",
+                count: self.keyspaces.len(),
+                max: limits::KEYSPACES_MAX,
+            });
+        }
+        let mut draft = Draft {
+            cluster: self.cluster.clone(),
+            epoch: Epoch::FIRST,
+            lease_ms: self.lease_ms,
+            next_domain: DomainId(1),
+            shards,
+            keyspaces: Vec::new(),
+        };
+        for (number, (name, keyspace)) in (0_u16..).zip(&self.keyspaces) {
+            let keyspace = keyspace.draft(KeyspaceId(number), name, &mut draft)?;
+            draft.keyspaces.push(keyspace);
+        }
+        Snapshot::build(draft)
+    }
+}
+
+impl KeyspaceTopology {
+    fn draft(
+        &self,
+        id: KeyspaceId,
+        name: &str,
+        draft: &mut Draft,
+    ) -> Result<KeyspaceDraft, TopologyError> {
+        if !(SLOT_BITS_MIN..=SLOT_BITS_MAX).contains(&self.bits) {
+            return Err(TopologyError::Range {
+                what: "slot bits",
+                value: self.bits.into(),
+                min: SLOT_BITS_MIN.into(),
+                max: SLOT_BITS_MAX.into(),
+            });
+        }
+        let seed = self.seed.parse().map_err(|_| TopologyError::Name {
+            what: "seed (a decimal number of 64 bits)",
+            name: self.seed.clone(),
+        })?;
+        let table = initial_table(&draft.shards, self.placement, seed, self.bits)?;
+        let homes = (0..draft.shards.len())
+            .map(|_| Home {
+                domain: draft.take_domain(),
+                epoch: Epoch::FIRST,
+            })
+            .collect();
+        let mut directory = self
+            .pins
+            .iter()
+            .map(|pin| Entry {
+                matches: Match::Exact(pin.key.clone().into_bytes()),
+                target: Target::Shard(pin.shard),
+                domain: draft.take_domain(),
+                epoch: Epoch::FIRST,
+            })
+            .collect::<Vec<_>>();
+        directory.sort_by(|a, b| a.matches.cmp(&b.matches));
+        Ok(KeyspaceDraft {
+            id,
+            name: name.to_owned(),
+            bits: self.bits,
+            seed,
+            rule: self.key,
+            placement: self.placement,
+            assignment: runs(&table),
+            homes,
+            directory,
+            waves: Vec::new(),
+        })
+    }
+}
+
+/// The slot table of a keyspace that has no history.
+fn initial_table(
+    shards: &[Shard],
+    placement: Placement,
+    seed: u64,
+    bits: u8,
+) -> Result<Vec<ShardIndex>, TopologyError> {
+    let weights = target_weights(shards);
+    let ring = ring_of(shards, &weights, placement.vnodes(), seed, bits)?;
+    match placement {
+        Placement::Ring { .. } => Ok(ring),
+        Placement::Balanced { .. } => Ok(balanced(&ring, &weights)?),
+    }
+}
+
+/// The weight of each shard that placement goes by: 0 for one that drains.
+pub(crate) fn target_weights(shards: &[Shard]) -> Vec<Weight> {
+    shards
+        .iter()
+        .map(|shard| match shard.state {
+            ShardState::Active => shard.weight,
+            ShardState::Draining => Weight::ZERO,
+        })
+        .collect()
+}
+
+/// The ring's table over `shards`, of the given weights.
+pub(crate) fn ring_of(
+    shards: &[Shard],
+    weights: &[Weight],
+    vnodes: u32,
+    seed: u64,
+    bits: u8,
+) -> Result<Vec<ShardIndex>, TopologyError> {
+    if !(1..=limits::VNODES_MAX).contains(&vnodes) {
+        return Err(TopologyError::Range {
+            what: "vnodes",
+            value: vnodes.into(),
+            min: 1,
+            max: limits::VNODES_MAX.into(),
+        });
+    }
+    let shards: Vec<RingShard<'_>> = (0_u16..)
+        .zip(shards.iter().zip(weights))
+        .map(|(index, (shard, &weight))| RingShard {
+            name: &shard.name,
+            id: shard.id,
+            index: ShardIndex(index),
+            weight,
+        })
+        .collect();
+    Ok(ring_table(&shards, vnodes, seed, bits)?)
+}

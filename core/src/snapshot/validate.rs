@@ -1,0 +1,333 @@
+//! Every rule that a snapshot keeps, checked in one pass before one exists.
+
+use alloc::borrow::ToOwned;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::directory::OVERRIDES_MAX;
+use crate::ids::{DomainId, Epoch, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN};
+use crate::key::{KEY_BYTES_MAX, KeyRule};
+use crate::phase::{Phase, Side};
+use crate::snapshot::error::TopologyError;
+use crate::snapshot::{Draft, KeyspaceDraft, Match, Shard, Target, limits};
+use crate::wave::{PPM, Wave};
+use crate::weight::Weight;
+
+pub(super) fn validate(draft: &Draft) -> Result<(), TopologyError> {
+    name("cluster", &draft.cluster)?;
+    range(
+        "the epoch",
+        draft.epoch.get().into(),
+        1,
+        Epoch::MAX.get().into(),
+    )?;
+    range(
+        "the lease in ms",
+        draft.lease_ms.into(),
+        0,
+        limits::LEASE_MS_MAX.into(),
+    )?;
+    shards(&draft.shards)?;
+    if draft.keyspaces.is_empty() {
+        return Err(TopologyError::Empty("keyspace"));
+    }
+    count("keyspaces", draft.keyspaces.len(), limits::KEYSPACES_MAX)?;
+    if !draft.keyspaces.is_sorted_by(|a, b| a.id < b.id) {
+        return Err(TopologyError::Unsorted("keyspaces"));
+    }
+    unique("keyspace", draft.keyspaces.iter().map(|k| k.name.as_str()))?;
+    for keyspace in &draft.keyspaces {
+        check_keyspace(draft, keyspace)?;
+    }
+    domains(draft)
+}
+
+fn shards(shards: &[Shard]) -> Result<(), TopologyError> {
+    if shards.is_empty() {
+        return Err(TopologyError::Empty("shard"));
+    }
+    count("shards", shards.len(), SHARDS_MAX)?;
+    if !shards.is_sorted_by(|a, b| a.id < b.id) {
+        return Err(TopologyError::Unsorted("shards"));
+    }
+    for shard in shards {
+        name("shard", &shard.name)?;
+        if !shard.zone.is_empty() {
+            name("zone", &shard.zone)?;
+        }
+        count(
+            "bytes of an endpoint",
+            shard.endpoint.len(),
+            limits::ENDPOINT_BYTES_MAX,
+        )?;
+        count("tags of a shard", shard.tags.len(), limits::TAGS_MAX)?;
+        shard.tags.iter().try_for_each(|tag| name("tag", tag))?;
+        range(
+            "a weight in thousandths",
+            shard.weight.thousandths().into(),
+            0,
+            Weight::MAX.thousandths().into(),
+        )?;
+    }
+    unique("shard", shards.iter().map(|shard| shard.name.as_str()))
+}
+
+fn check_keyspace(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
+    name("keyspace", &keyspace.name)?;
+    range(
+        "slot bits",
+        keyspace.bits.into(),
+        SLOT_BITS_MIN.into(),
+        SLOT_BITS_MAX.into(),
+    )?;
+    range(
+        "vnodes",
+        keyspace.placement.vnodes().into(),
+        1,
+        limits::VNODES_MAX.into(),
+    )?;
+    if let KeyRule::Parts(parts) = keyspace.rule {
+        range(
+            "the parts that a key is grouped by",
+            parts.into(),
+            1,
+            u8::MAX.into(),
+        )?;
+    }
+    assignment(draft, keyspace)?;
+    if keyspace.homes.len() != draft.shards.len() {
+        return Err(TopologyError::Homes {
+            keyspace: keyspace.name.clone(),
+        });
+    }
+    for home in &keyspace.homes {
+        epoch("a home's epoch", home.epoch, draft)?;
+    }
+    directory(draft, keyspace)?;
+    waves(draft, keyspace)
+}
+
+fn assignment(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
+    let slots = keyspace.slot_count();
+    let filled = keyspace
+        .assignment
+        .iter()
+        .map(|run| u64::from(run.len))
+        .sum::<u64>();
+    let fewest = keyspace.assignment.is_sorted_by(|a, b| a.shard != b.shard)
+        && keyspace.assignment.iter().all(|run| run.len > 0);
+    if filled != u64::from(slots) || !fewest {
+        return Err(TopologyError::Assignment {
+            keyspace: keyspace.name.clone(),
+            filled,
+            slots,
+        });
+    }
+    for run in &keyspace.assignment {
+        if draft.shard_at(run.shard).is_none() {
+            return Err(TopologyError::UnknownShardIndex(run.shard));
+        }
+    }
+    Ok(())
+}
+
+fn directory(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
+    count("overrides", keyspace.directory.len(), OVERRIDES_MAX)?;
+    if !keyspace
+        .directory
+        .is_sorted_by(|a, b| a.matches < b.matches)
+    {
+        return Err(TopologyError::Unsorted("overrides"));
+    }
+    for entry in &keyspace.directory {
+        epoch("an override's epoch", entry.epoch, draft)?;
+        match &entry.matches {
+            Match::Exact(key) => {
+                count("bytes of a key", key.len(), KEY_BYTES_MAX)?;
+                keyspace.rule.routing_part(key)?;
+            }
+            Match::Prefix(_) => return Err(TopologyError::Unsupported("prefix")),
+            Match::Range { .. } => return Err(TopologyError::Unsupported("range")),
+        }
+        match entry.target {
+            Target::Shard(shard) => {
+                draft
+                    .index_of(shard)
+                    .ok_or(TopologyError::UnknownShard(shard))?;
+            }
+            Target::Keyspace(_) => return Err(TopologyError::Unsupported("keyspace")),
+        }
+    }
+    Ok(())
+}
+
+// INVARIANT (one wave a slot): no slot is in two waves, so no key ever has two domains.
+fn waves(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
+    count("waves", keyspace.waves.len(), limits::WAVES_MAX)?;
+    if !keyspace.waves.is_sorted_by(|a, b| a.domain < b.domain) {
+        return Err(TopologyError::Unsorted("waves"));
+    }
+    if keyspace.waves.is_empty() {
+        return Ok(());
+    }
+    let table = keyspace.table();
+    let mut taken = vec![false; table.len()];
+    for wave in &keyspace.waves {
+        wave_fields(draft, wave)?;
+        let owner = match wave.phase {
+            Phase::Ended(Side::To) => wave.to,
+            Phase::Prepare
+            | Phase::DoubleWrite
+            | Phase::ShadowRead
+            | Phase::ReadNew
+            | Phase::Reversed
+            | Phase::Ended(Side::From) => wave.from,
+        };
+        let owner = draft
+            .index_of(owner)
+            .ok_or(TopologyError::UnknownShard(owner))?;
+        for slot in wave.slots.iter().flat_map(|range| range.slots()) {
+            let place = usize::try_from(slot.0).unwrap_or(usize::MAX);
+            let rule = |rule| TopologyError::Wave {
+                domain: wave.domain,
+                rule,
+            };
+            if table.get(place) != Some(&owner) {
+                return Err(rule("a slot of it belongs to another shard"));
+            }
+            match taken.get_mut(place) {
+                Some(taken) if !*taken => *taken = true,
+                _ => return Err(TopologyError::Overlap { slot }),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wave_fields(draft: &Draft, wave: &Wave) -> Result<(), TopologyError> {
+    let check = |holds: bool, rule: &'static str| {
+        if holds {
+            Ok(())
+        } else {
+            Err(TopologyError::Wave {
+                domain: wave.domain,
+                rule,
+            })
+        }
+    };
+    epoch("a wave's epoch", wave.epoch, draft)?;
+    draft
+        .index_of(wave.from)
+        .ok_or(TopologyError::UnknownShard(wave.from))?;
+    draft
+        .index_of(wave.to)
+        .ok_or(TopologyError::UnknownShard(wave.to))?;
+    check(wave.from != wave.to, "it moves from a shard to itself")?;
+    check(
+        wave.drained <= wave.epoch,
+        "it was drained after its own epoch",
+    )?;
+    check(
+        wave.authority_epoch <= wave.epoch,
+        "its authority is of a later epoch",
+    )?;
+    check(wave.ramp_ppm <= PPM, "its ramp is above 1,000,000")?;
+    check(
+        wave.ramp_ppm == 0 || wave.phase == Phase::ReadNew,
+        "a ramp belongs to read-new only",
+    )?;
+    check(
+        wave.shadow_ppm <= PPM,
+        "its share of shadow reads is above 1,000,000",
+    )?;
+    check(
+        wave.shadow_ppm == 0 || wave.phase == Phase::ShadowRead,
+        "shadow reads belong to shadow-read only",
+    )?;
+    check(!wave.slots.is_empty(), "it has no slots")?;
+    check(
+        wave.slots.iter().all(|range| !range.is_empty()),
+        "a run of its slots is empty",
+    )?;
+    check(
+        wave.slots.is_sorted_by(|a, b| a.end < b.start),
+        "its slots are not sorted, or not in the fewest runs",
+    )
+}
+
+/// Every domain id was given out, and to one domain only.
+fn domains(draft: &Draft) -> Result<(), TopologyError> {
+    let mut all: Vec<DomainId> = draft
+        .keyspaces
+        .iter()
+        .flat_map(|keyspace| {
+            let homes = keyspace.homes.iter().map(|home| home.domain);
+            let waves = keyspace.waves.iter().map(|wave| wave.domain);
+            let entries = keyspace.directory.iter().map(|entry| entry.domain);
+            homes.chain(waves).chain(entries)
+        })
+        .collect();
+    all.sort_unstable();
+    if let Some(twice) = all.iter().zip(all.iter().skip(1)).find(|(a, b)| a == b) {
+        return Err(TopologyError::Domain(*twice.0));
+    }
+    match all.last() {
+        Some(&last) if last >= draft.next_domain => Err(TopologyError::Domain(last)),
+        _ => Ok(()),
+    }
+}
+
+fn epoch(what: &'static str, value: Epoch, draft: &Draft) -> Result<(), TopologyError> {
+    range(what, value.get().into(), 1, draft.epoch.get().into())
+}
+
+fn range(what: &'static str, value: u64, min: u64, max: u64) -> Result<(), TopologyError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(TopologyError::Range {
+            what,
+            value,
+            min,
+            max,
+        })
+    }
+}
+
+fn count(what: &'static str, count: usize, max: usize) -> Result<(), TopologyError> {
+    if count <= max {
+        Ok(())
+    } else {
+        Err(TopologyError::TooMany { what, count, max })
+    }
+}
+
+fn name(what: &'static str, name: &str) -> Result<(), TopologyError> {
+    let fine = !name.is_empty()
+        && name.len() <= limits::NAME_BYTES_MAX
+        && !name.chars().any(char::is_control);
+    if fine {
+        Ok(())
+    } else {
+        Err(TopologyError::Name {
+            what,
+            name: name.to_owned(),
+        })
+    }
+}
+
+fn unique<'n>(
+    what: &'static str,
+    names: impl Iterator<Item = &'n str>,
+) -> Result<(), TopologyError> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    match names.iter().zip(names.iter().skip(1)).find(|(a, b)| a == b) {
+        Some((name, _)) => Err(TopologyError::Duplicate {
+            what,
+            name: name.to_string(),
+        }),
+        None => Ok(()),
+    }
+}

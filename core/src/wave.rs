@@ -1,0 +1,105 @@
+//! A wave: slots that move together between one pair of shards, as the snapshot publishes it.
+//!
+//! A wave is one fencing domain. A migration that needs several pairs of shards, or smaller
+//! batches, has several waves; so a phase advance is always one guard row a shard and one field of
+//! the snapshot, and what a barrier closes at once is exactly one wave.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DomainId, Epoch, ShardId, Slot, SlotRange};
+use crate::phase::{Phase, Side};
+
+/// A whole, in parts per million.
+pub const PPM: u32 = 1_000_000;
+
+/// One wave of one keyspace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Wave {
+    /// Its fencing domain, which is also its name. Never used again.
+    pub domain: DomainId,
+    /// The domain's epoch: when its members or their route last changed.
+    pub epoch: Epoch,
+    /// The epoch that the last draining barrier led to, [`Epoch::ZERO`] before the first.
+    pub drained: Epoch,
+    /// The epoch at which the present authority was named: the first half of its versions.
+    pub authority_epoch: Epoch,
+    /// Whose guard takes this epoch first; a successor of a dead coordinator needs to know.
+    pub first: Side,
+    /// The shard that the slots leave.
+    pub from: ShardId,
+    /// The shard that they go to.
+    pub to: ShardId,
+    /// Where the wave stands.
+    pub phase: Phase,
+    /// How many keys of a million are read from `to` in read-new; 0 in other phases.
+    pub ramp_ppm: u32,
+    /// How many keys of a million have their reads compared in shadow-read; 0 in other phases.
+    pub shadow_ppm: u32,
+    /// Whether a write in double-write and reversed is answered after both shards have it.
+    pub strict: bool,
+    /// The slots: sorted, disjoint, not empty.
+    pub slots: Vec<SlotRange>,
+}
+
+impl Wave {
+    /// The shard on `side`.
+    pub const fn shard(&self, side: Side) -> ShardId {
+        match side {
+            Side::From => self.from,
+            Side::To => self.to,
+        }
+    }
+
+    /// Which side `shard` is on, if it takes part.
+    pub fn side(&self, shard: ShardId) -> Option<Side> {
+        if shard == self.from {
+            Some(Side::From)
+        } else if shard == self.to {
+            Some(Side::To)
+        } else {
+            None
+        }
+    }
+
+    /// The shard that orders the writes.
+    pub const fn authority(&self) -> ShardId {
+        self.shard(self.phase.authority())
+    }
+
+    /// Whether `slot` is one of the wave's.
+    pub fn contains(&self, slot: Slot) -> bool {
+        let after = self.slots.partition_point(|range| range.start <= slot.0);
+        after
+            .checked_sub(1)
+            .and_then(|i| self.slots.get(i))
+            .is_some_and(|r| r.contains(slot))
+    }
+
+    /// How many slots move.
+    pub fn slot_count(&self) -> u32 {
+        self.slots.iter().map(|range| range.len()).sum()
+    }
+}
+
+/// Joins sorted slots into the fewest runs.
+///
+/// ```
+/// use ringshift::{slot_runs, Slot, SlotRange};
+/// let runs = slot_runs([Slot(3), Slot(4), Slot(9)]);
+/// assert_eq!(runs, [SlotRange { start: 3, end: 5 }, SlotRange { start: 9, end: 10 }]);
+/// ```
+pub fn slot_runs(slots: impl IntoIterator<Item = Slot>) -> Vec<SlotRange> {
+    let mut runs: Vec<SlotRange> = Vec::new();
+    for Slot(slot) in slots {
+        match runs.last_mut() {
+            Some(last) if last.end == slot => last.end += 1,
+            _ => runs.push(SlotRange {
+                start: slot,
+                end: slot + 1,
+            }),
+        }
+    }
+    runs
+}
