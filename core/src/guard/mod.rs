@@ -161,13 +161,13 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// The [`Refusal`], by the table in `docs/PROTOCOL.md`.
-pub fn admit<'g>(
-    row: Option<&'g GuardRow>,
+pub fn admit(
+    row: Option<&GuardRow>,
     holder: Option<DomainId>,
     seen: Term,
     fence: Fence,
     access: Access,
-) -> Result<&'g GuardRow, Refusal> {
+) -> Result<&GuardRow, Refusal> {
     if let Access::Copy(term) | Access::Purge(term) | Access::Collect(term) = access {
         check_term(seen, term)?;
     }

@@ -21,8 +21,12 @@ pub struct Log {
     pub reason: String,
     /// The shards as they are to be, until the snapshot has them: new ones, new weights, draining.
     pub enlist: Option<Vec<Shard>>,
+    /// The shards as they were, to go back to.
+    pub before: Option<Vec<Shard>>,
     /// Shards to strike off the list when all waves are over.
     pub delist: Vec<ShardId>,
+    /// Whether the rollback window is over: what is left only finishes.
+    pub finishing: bool,
     /// The waves that haven't begun, in their order.
     pub planned: Vec<PlannedWave>,
     /// The barrier that was begun.

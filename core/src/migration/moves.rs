@@ -184,7 +184,8 @@ impl Move {
             Self::Begin => &[Swap, InstallFirst],
             Self::Mirror => &[Purge, Prove, Swap, InstallFirst, InstallOther],
             Self::Copy => &[Read, Apply, Log],
-            Self::Shadow | Self::Retire | Self::Delist => &[Swap],
+            Self::Shadow | Self::Retire => &[Swap],
+            Self::Delist => &[Log, Swap],
             Self::Verify => &[DigestFrom, DigestTo, KeysFrom, KeysTo, LookTo, LookFrom],
             Self::Ramp(_) | Self::Unread => &[
                 Log,

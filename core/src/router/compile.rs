@@ -106,7 +106,7 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
         });
     }
     // Validation has refused duplicates and too many, the only things that building can refuse.
-    let exact = ExactTable::build(keys.into_iter()).unwrap_or_default();
+    let exact = ExactTable::build(keys).unwrap_or_default();
     let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
     let zones = content
         .shards

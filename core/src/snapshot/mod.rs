@@ -22,6 +22,7 @@ pub use draft::{
 };
 pub use error::{SnapshotError, TopologyError};
 pub use topology::{KeyspaceTopology, PinTopology, ShardTopology, Topology};
+pub(crate) use topology::{ring_of, target_weights};
 
 /// SHA-256 of a snapshot's canonical bytes: two snapshots with one digest are the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

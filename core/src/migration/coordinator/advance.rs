@@ -1,0 +1,394 @@
+//! What an answer means for the move on its way.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::ids::{DomainId, KeyspaceId, Revision};
+use crate::migration::command::Answer;
+use crate::migration::coordinator::run::Run;
+use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Facts, Task};
+use crate::migration::install::{home_installs, wave_installs};
+use crate::migration::log::{Log, Wish};
+use crate::migration::moves::{Move, Stage};
+use crate::migration::transition;
+use crate::phase::{Phase, Role};
+use crate::snapshot::{Draft, Snapshot, TopologyError};
+
+impl Coordinator {
+    pub(super) fn run_answered(&mut self, mut run: Run, answer: Answer) {
+        let next = match (run.stage, answer) {
+            (Stage::Log, Answer::Logged) => return self.logged(run),
+            (Stage::Swap, Answer::Swapped) => return self.swapped(run),
+            (Stage::Swap, Answer::EpochLost { .. }) => {
+                return self.recover(CoordinatorError::Senseless { point: run.point() });
+            }
+            (Stage::InstallFirst | Stage::InstallOther, Answer::Done) => {
+                run.installs.remove(0);
+                if run.installs.is_empty() {
+                    return self.finished(&run);
+                }
+                Stage::InstallOther
+            }
+            (Stage::Purge, Answer::Removed { end: false, .. }) => Stage::Purge,
+            (Stage::Purge, Answer::Removed { end: true, .. }) if run.goal == Move::Clean => {
+                Stage::Collect
+            }
+            (Stage::Purge, Answer::Removed { end: true, .. }) => Stage::Prove,
+            (Stage::Prove, Answer::Rows(0)) => Stage::Swap,
+            (Stage::Prove, Answer::Rows(_)) => Stage::Purge,
+            (Stage::Collect, Answer::Removed { end: false, .. }) => Stage::Collect,
+            (Stage::Collect, Answer::Removed { end: true, .. }) => return self.finished(&run),
+            (Stage::Read | Stage::DrainRead, Answer::Changes { rows, upto, end }) => {
+                run.chunk = (upto, rows, end);
+                match (rows, run.stage) {
+                    (0, _) => return self.copied(run),
+                    (_, Stage::Read) => Stage::Apply,
+                    (_, _) => Stage::DrainApply,
+                }
+            }
+            (Stage::Apply | Stage::DrainApply, Answer::Done) => {
+                run.chunks += 1;
+                return self.copied(run);
+            }
+            (Stage::CloseFrom | Stage::CloseTo, Answer::Closed(Some(row)))
+                if row.closed && Some(row.epoch) == self.epoch_of(run.domain) =>
+            {
+                if run.stage == Stage::CloseFrom {
+                    Stage::CloseTo
+                } else {
+                    Stage::Closing
+                }
+            }
+            (Stage::Closing, Answer::Revision(revision)) => {
+                run.target = revision;
+                if run.cursor < revision {
+                    Stage::DrainRead
+                } else {
+                    Self::after_drain(&mut run)
+                }
+            }
+            (Stage::Reverse, Answer::Revision(revision)) => {
+                run.reverse = revision;
+                Stage::Swap
+            }
+            (
+                Stage::DigestFrom
+                | Stage::DigestTo
+                | Stage::KeysFrom
+                | Stage::KeysTo
+                | Stage::LookTo
+                | Stage::LookFrom,
+                answer @ (Answer::Digests(_) | Answer::Keys(_)),
+            ) => return self.compared(run, answer),
+            _ => return self.recover(CoordinatorError::Senseless { point: run.point() }),
+        };
+        self.enter(run, next);
+    }
+
+    /// Goes on with `stage`. A barrier that took too long turns into its abort on the way.
+    pub(super) fn enter(&mut self, mut run: Run, stage: Stage) {
+        run.stage = stage;
+        self.turn_to_abort(&mut run);
+        if run.stage == Stage::Swap
+            && let Err(error) = self.make_next(&mut run)
+        {
+            self.task = Task::Over(Ending::Stuck(Self::topology_error(run.goal, &error)));
+            return;
+        }
+        self.task = Task::Move(Box::new(run));
+    }
+
+    /// Whoever was asked didn't answer.
+    pub(super) fn after_silence(&mut self, mut run: Run) -> Run {
+        self.turn_to_abort(&mut run);
+        if run.stage == Stage::Swap && run.next.is_none() && self.make_next(&mut run).is_err() {
+            // Tried again at the next answer; the guards stay closed and nothing is lost.
+            run.stage = Stage::CloseFrom;
+        }
+        run
+    }
+
+    /// A barrier past its deadline goes on to the next epoch with the phase as it was.
+    ///
+    /// The drain may be left out only where no mirror answers reads; `drained` then stays.
+    fn turn_to_abort(&self, run: &mut Run) {
+        let late = self.now.since(run.began) > self.settings.barrier_ms;
+        let before_swap = matches!(
+            run.stage,
+            Stage::CloseFrom
+                | Stage::CloseTo
+                | Stage::Closing
+                | Stage::DrainRead
+                | Stage::DrainApply
+                | Stage::Reverse
+        );
+        if !late || !before_swap || !run.goal.is_barrier() || run.goal == Move::Abort {
+            return;
+        }
+        run.goal = Move::Abort;
+        if run.stage == Stage::Reverse {
+            run.stage = Stage::Swap;
+            return;
+        }
+        let readable = self.context(run.domain).is_some_and(|context| {
+            let mirror = context.wave.phase.authority().other();
+            context.wave.phase.role(mirror) == Role::ReadableMirror
+        });
+        if !readable {
+            run.stage = Stage::Swap;
+        }
+    }
+
+    fn logged(&mut self, run: Run) {
+        match run.goal {
+            Move::Copy => self.enter(run, Stage::Read),
+            Move::Enlist if self.log.enlist.is_none() => self.finished(&run),
+            Move::Enlist => self.enter(run, Stage::Swap),
+            Move::Delist => self.finished(&run),
+            _ => self.enter(run, Stage::CloseFrom),
+        }
+    }
+
+    /// A chunk is on the mirror, row by row acknowledged; only now does the cursor move.
+    fn copied(&mut self, mut run: Run) {
+        let (upto, rows, end) = run.chunk;
+        run.cursor = run.cursor.max(upto);
+        if let Some(domain) = run.domain
+            && let Some(context) = self.context(run.domain)
+        {
+            let since = context.wave.authority_epoch;
+            self.log.set_cursor(domain, since, run.cursor);
+        }
+        if run.goal.is_barrier() {
+            let stage = if run.cursor < run.target {
+                Stage::DrainRead
+            } else {
+                Self::after_drain(&mut run)
+            };
+            self.enter(run, stage);
+        } else if end && rows <= self.settings.lag_rows_max {
+            self.facts.caught_up = true;
+            self.finished(&run);
+        } else if run.chunks > 0 && run.chunks.is_multiple_of(self.settings.checkpoint_chunks) {
+            // Counted once, even if the next chunk turns out empty.
+            run.chunks += 1;
+            self.enter(run, Stage::Log);
+        } else {
+            self.enter(run, Stage::Read);
+        }
+    }
+
+    fn after_drain(run: &mut Run) -> Stage {
+        run.drained = true;
+        match run.goal {
+            Move::Switch | Move::SwitchBack => Stage::Reverse,
+            _ => Stage::Swap,
+        }
+    }
+
+    fn compared(&mut self, run: Run, answer: Answer) {
+        let mut verifier = self.facts.verifier.take().unwrap_or_default();
+        let next = match (run.stage, answer) {
+            (Stage::DigestFrom, Answer::Digests(digests)) => {
+                verifier.authority_digests(digests);
+                Some(Stage::DigestTo)
+            }
+            (Stage::DigestTo, Answer::Digests(digests)) => {
+                verifier.mirror_digests(&digests);
+                (!verifier.slots().is_empty()).then_some(Stage::KeysFrom)
+            }
+            (Stage::KeysFrom, Answer::Keys(keys)) => {
+                verifier.authority_keys(keys);
+                Some(Stage::KeysTo)
+            }
+            (Stage::KeysTo, Answer::Keys(keys)) => {
+                verifier.mirror_keys(&keys);
+                if verifier.is_suspicious() {
+                    // Copying must catch up before the second look.
+                    self.facts.verifier = Some(verifier);
+                    self.facts.caught_up = false;
+                    self.task = Task::Idle;
+                    return;
+                }
+                None
+            }
+            (Stage::LookTo, Answer::Keys(keys)) => {
+                verifier.second_mirror(keys);
+                Some(Stage::LookFrom)
+            }
+            (Stage::LookFrom, Answer::Keys(keys)) => {
+                let found = verifier.second_authority(&keys);
+                if let (Some(first), Some(domain)) = (found.first(), run.domain) {
+                    let key = alloc::string::String::from_utf8_lossy(&first.key).into_owned();
+                    let reason = format!(
+                        "verification of wave {domain} found {} mismatches, the first at key `{key}` ({:?})",
+                        found.len(),
+                        first.kind
+                    );
+                    self.mismatches.extend(found);
+                    self.roll_back(&reason);
+                    self.task = Task::Idle;
+                    return;
+                }
+                None
+            }
+            _ => return self.recover(CoordinatorError::Senseless { point: run.point() }),
+        };
+        if let Some(stage) = next {
+            self.facts.verifier = Some(verifier);
+            self.enter(run, stage);
+        } else {
+            self.facts.verified = true;
+            self.finished(&run);
+        }
+    }
+
+    /// The next snapshot, and the log that goes with it.
+    fn make_next(&self, run: &mut Run) -> Result<(), TopologyError> {
+        let Some(now) = self.snapshot.as_ref() else {
+            return Err(TopologyError::Empty("snapshot"));
+        };
+        let mut log = self.log.clone();
+        let draft = self.next_draft(now, run, &mut log)?;
+        run.next = Some((Arc::new(Snapshot::build(draft)?), log));
+        Ok(())
+    }
+
+    fn next_draft(&self, now: &Snapshot, run: &Run, log: &mut Log) -> Result<Draft, TopologyError> {
+        match run.goal {
+            Move::Enlist => {
+                let shards = log
+                    .enlist
+                    .take()
+                    .unwrap_or_else(|| now.content().shards.clone());
+                return transition::enlist(now, &shards);
+            }
+            Move::Delist => {
+                let shards = self.shards_at_end(now);
+                *log = Log::default();
+                return transition::enlist(now, &shards);
+            }
+            Move::Begin => {
+                if log.planned.is_empty() {
+                    return Err(TopologyError::Empty("planned wave"));
+                }
+                let planned = log.planned.remove(0);
+                return transition::begin(now, &planned, self.settings.strict);
+            }
+            _ => {}
+        }
+        let (keyspace, domain) = self.place_of(run)?;
+        let ppm = self.settings.shadow_ppm;
+        let draft = transition::advance(now, keyspace, domain, run.goal, ppm, run.drained)?;
+        match run.goal {
+            Move::Switch | Move::SwitchBack => log.set_cursor(domain, draft.epoch, run.reverse),
+            Move::Mirror => log.set_cursor(domain, draft.epoch, Revision(0)),
+            Move::Retire => log.forget(domain),
+            Move::Finish => log.finishing = true,
+            _ => {}
+        }
+        if run.goal.is_barrier() {
+            log.intent = None;
+        }
+        Ok(draft)
+    }
+
+    fn place_of(&self, run: &Run) -> Result<(KeyspaceId, DomainId), TopologyError> {
+        let context = self
+            .context(run.domain)
+            .ok_or(TopologyError::Empty("wave"))?;
+        Ok((context.keyspace, context.wave.domain))
+    }
+
+    fn swapped(&mut self, mut run: Run) {
+        let Some((snapshot, log)) = run.next.take() else {
+            return self.recover(CoordinatorError::Senseless { point: run.point() });
+        };
+        let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
+        self.log = log;
+        if wish != Wish::Forward {
+            (self.log.wish, self.log.reason) = (wish, reason);
+        }
+        run.installs = installs_after(&snapshot, &run);
+        self.snapshot = Some(snapshot);
+        if run.installs.is_empty() {
+            self.finished(&run);
+        } else {
+            self.enter(run, Stage::InstallFirst);
+        }
+    }
+
+    fn finished(&mut self, run: &Run) {
+        self.recoveries = 0;
+        self.task = Task::Idle;
+        match run.goal {
+            Move::Copy => {}
+            Move::Verify => {
+                // It took a while; a barrier wants a short way to the end.
+                self.facts.verifier = None;
+                self.facts.caught_up = false;
+            }
+            Move::Clean => {
+                if let Some(domain) = run.domain {
+                    self.cleaned = Some(domain);
+                }
+            }
+            Move::Delist => {
+                let ending = self.ending();
+                self.log = Log::default();
+                self.task = Task::Over(ending);
+            }
+            _ => {
+                self.facts = Facts {
+                    since: Some(self.now),
+                    ..Facts::default()
+                }
+            }
+        }
+    }
+}
+
+/// What the move that led to `snapshot` must install.
+fn installs_after(
+    snapshot: &Snapshot,
+    run: &Run,
+) -> Vec<(crate::ids::ShardId, Vec<crate::guard::InstallRow>)> {
+    match run.goal {
+        Move::Enlist => {
+            let fresh = |row: &crate::guard::InstallRow| row.row.epoch == snapshot.epoch();
+            snapshot
+                .content()
+                .shards
+                .iter()
+                .map(|shard| {
+                    let rows = home_installs(snapshot, shard.id);
+                    (shard.id, rows.into_iter().filter(fresh).collect::<Vec<_>>())
+                })
+                .filter(|(_, rows)| !rows.is_empty())
+                .collect()
+        }
+        Move::Shadow | Move::Retire | Move::Delist => Vec::new(),
+        _ => {
+            let wave = snapshot.content().keyspaces.iter().find_map(|keyspace| {
+                // A wave that has just begun is the newest.
+                let wave = match run.domain {
+                    Some(domain) => keyspace.wave(domain)?,
+                    None => keyspace
+                        .waves
+                        .iter()
+                        .find(|w| w.epoch == snapshot.epoch())?,
+                };
+                Some((keyspace, wave))
+            });
+            wave.map(|(keyspace, wave)| wave_installs(snapshot, keyspace, wave))
+                .unwrap_or_default()
+        }
+    }
+}
+
+/// Whether a phase still belongs to a wave that clients, or a rollback, need.
+pub(super) const fn is_over(phase: Phase) -> bool {
+    matches!(phase, Phase::Ended(_))
+}

@@ -1,0 +1,231 @@
+//! Between moves: which one is next.
+
+use alloc::vec::Vec;
+
+use crate::ids::DomainId;
+use crate::migration::coordinator::advance::is_over;
+use crate::migration::coordinator::run::Run;
+use crate::migration::coordinator::{Coordinator, Ending, Task};
+use crate::migration::log::{Log, Wish};
+use crate::migration::moves::{Move, Stage};
+use crate::phase::{Phase, Side};
+use crate::snapshot::{Shard, Snapshot};
+use crate::wave::Wave;
+
+/// What comes next.
+enum Next {
+    Run(Move, Option<DomainId>),
+    Soak(u64),
+    Over(Ending),
+}
+
+impl Coordinator {
+    /// Leaves [`Task::Idle`] for the next move, a soak, or the end.
+    pub(super) fn choose(&mut self) {
+        let Some(snapshot) = self.snapshot.clone() else {
+            self.task = Task::Office(super::Office::Lead);
+            return;
+        };
+        if let Some(domain) = self.closed.take() {
+            return self.run_again(domain);
+        }
+        if let Some(wanted) = self.wanted.take()
+            && self.log == Log::default()
+            && waves(&snapshot).next().is_none()
+        {
+            self.log = wanted;
+            let before = Some(snapshot.content().shards.clone());
+            self.log.before = self.log.before.take().or(before);
+            return self.start(Move::Enlist, Stage::Log, None);
+        }
+        let next = match self.log.wish {
+            Wish::Forward => self.next_forward(&snapshot),
+            Wish::Back => self.next_back(&snapshot),
+            Wish::Pause => Next::Over(Ending::Paused {
+                reason: self.log.reason.clone(),
+            }),
+        };
+        match next {
+            Next::Over(ending) => self.task = Task::Over(ending),
+            Next::Soak(ms) => {
+                let since = *self.facts.since.get_or_insert(self.now);
+                self.task = Task::Soak {
+                    until: since.after(ms),
+                };
+            }
+            Next::Run(goal, domain) => {
+                let stage = match goal {
+                    Move::Delist if self.shards_at_end(&snapshot) == snapshot.content().shards => {
+                        Stage::Log
+                    }
+                    Move::Verify if self.facts.verifier.is_some() => Stage::LookTo,
+                    Move::Enlist | Move::Delist => Stage::Swap,
+                    _ => goal.stages().first().copied().unwrap_or(Stage::Swap),
+                };
+                self.start(goal, stage, domain);
+            }
+        }
+    }
+
+    fn start(&mut self, goal: Move, stage: Stage, domain: Option<DomainId>) {
+        let mut run = Run::new(goal, stage, domain, self.now);
+        if let (Some(domain), Some(context)) = (domain, self.context(domain)) {
+            run.cursor = self.log.cursor(domain, context.wave.authority_epoch);
+        }
+        self.enter(run, stage);
+    }
+
+    /// A wave whose guards are closed at the snapshot's own epoch: its barrier again, from its
+    /// first step, toward the logged intent where that still fits; else as an abort.
+    fn run_again(&mut self, domain: DomainId) {
+        let intent = self
+            .log
+            .intent
+            .filter(|intent| intent.domain == domain)
+            .map(|i| i.goal);
+        let forward = |goal: Move| matches!(goal, Move::Ramp(_) | Move::Switch);
+        let goal = intent.filter(|&goal| {
+            self.find_wave(domain)
+                .is_some_and(|(_, _, wave)| Self::barrier_fits(wave, goal))
+                && (self.log.wish == Wish::Forward || !forward(goal))
+        });
+        self.start(goal.unwrap_or(Move::Abort), Stage::CloseFrom, Some(domain));
+    }
+
+    fn next_forward(&self, snapshot: &Snapshot) -> Next {
+        if self.log.enlist.is_some() {
+            return Next::Run(Move::Enlist, None);
+        }
+        if let Some(over) = waves(snapshot).find(|wave| is_over(wave.phase)) {
+            return self.clean_up(over);
+        }
+        if let Some(wave) = waves(snapshot).find(|wave| wave.phase != Phase::Reversed) {
+            return self.next_of(wave);
+        }
+        if !self.log.planned.is_empty() {
+            return Next::Run(Move::Begin, None);
+        }
+        let Some(first) = waves(snapshot).next() else {
+            return self.end(snapshot);
+        };
+        match self.soaking(self.settings.reversed_ms) {
+            Some(soak) if !self.log.finishing => soak,
+            Some(_) | None => Next::Run(Move::Finish, Some(first.domain)),
+        }
+    }
+
+    fn next_of(&self, wave: &Wave) -> Next {
+        let domain = Some(wave.domain);
+        let settings = &self.settings;
+        match wave.phase {
+            Phase::Prepare => Next::Run(Move::Mirror, domain),
+            Phase::DoubleWrite | Phase::ShadowRead | Phase::ReadNew => {
+                let soak_ms = match wave.phase {
+                    Phase::ShadowRead => settings.shadow_ms,
+                    Phase::ReadNew => settings.ramp_ms,
+                    _ => 0,
+                };
+                // Soak first, then catch up: a barrier wants a short way to the end.
+                if let Some(soak) = self.soaking(soak_ms) {
+                    return soak;
+                }
+                if !self.facts.caught_up {
+                    return Next::Run(Move::Copy, domain);
+                }
+                if wave.phase == Phase::DoubleWrite && settings.shadow_ppm > 0 {
+                    return Next::Run(Move::Shadow, domain);
+                }
+                let compares = settings.verify && wave.phase != Phase::ReadNew;
+                if compares && !self.facts.verified {
+                    return Next::Run(Move::Verify, domain);
+                }
+                match settings.ramp_after(wave.ramp_ppm) {
+                    Some(ppm) => Next::Run(Move::Ramp(ppm), domain),
+                    None => Next::Run(Move::Switch, domain),
+                }
+            }
+            Phase::Reversed => Next::Soak(settings.reversed_ms),
+            Phase::Ended(Side::From | Side::To) => self.clean_up(wave),
+        }
+    }
+
+    fn next_back(&self, snapshot: &Snapshot) -> Next {
+        if let Some(over) = waves(snapshot).find(|wave| is_over(wave.phase)) {
+            return self.clean_up(over);
+        }
+        // The last one first, as a stack is taken down.
+        let Some(wave) = waves(snapshot).last() else {
+            return self.end(snapshot);
+        };
+        let domain = Some(wave.domain);
+        match wave.phase {
+            Phase::Prepare | Phase::DoubleWrite | Phase::ShadowRead => {
+                Next::Run(Move::Cancel, domain)
+            }
+            Phase::ReadNew | Phase::Reversed if !self.facts.caught_up => {
+                Next::Run(Move::Copy, domain)
+            }
+            Phase::ReadNew => Next::Run(Move::Unread, domain),
+            Phase::Reversed => Next::Run(Move::SwitchBack, domain),
+            Phase::Ended(_) => self.clean_up(wave),
+        }
+    }
+
+    fn clean_up(&self, wave: &Wave) -> Next {
+        let domain = Some(wave.domain);
+        if self.cleaned == domain {
+            Next::Run(Move::Retire, domain)
+        } else {
+            Next::Run(Move::Clean, domain)
+        }
+    }
+
+    fn end(&self, snapshot: &Snapshot) -> Next {
+        let settled = self.shards_at_end(snapshot) == snapshot.content().shards;
+        if self.log.before.is_some() || !settled {
+            return Next::Run(Move::Delist, None);
+        }
+        Next::Over(self.ending())
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        match self.log.wish {
+            Wish::Forward | Wish::Pause => Ending::Complete,
+            Wish::Back => Ending::RolledBack {
+                reason: self.log.reason.clone(),
+            },
+        }
+    }
+
+    /// The shards that stay on the list when all waves are over.
+    pub(super) fn shards_at_end(&self, snapshot: &Snapshot) -> Vec<Shard> {
+        match (self.log.wish, &self.log.before) {
+            (Wish::Back, Some(before)) if !self.log.finishing => before.clone(),
+            (Wish::Back, _) => snapshot.content().shards.clone(),
+            (Wish::Forward | Wish::Pause, _) => {
+                let stays = |shard: &&Shard| !self.log.delist.contains(&shard.id);
+                snapshot
+                    .content()
+                    .shards
+                    .iter()
+                    .filter(stays)
+                    .cloned()
+                    .collect()
+            }
+        }
+    }
+
+    fn soaking(&self, ms: u64) -> Option<Next> {
+        let since = self.facts.since.unwrap_or(self.now);
+        (self.now.since(since) < ms).then_some(Next::Soak(ms))
+    }
+}
+
+/// All waves, by keyspace and age.
+fn waves(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Wave> {
+    snapshot
+        .content()
+        .keyspaces
+        .iter()
+        .flat_map(|keyspace| &keyspace.waves)
+}

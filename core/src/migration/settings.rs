@@ -1,0 +1,71 @@
+//! How a migration is carried out.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::wave::PPM;
+
+/// What a coordinator goes by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// Whether writes in double-write and reversed are answered after both shards have them. In
+    /// read-new they always are.
+    pub strict: bool,
+    /// Keys of a million whose reads are compared in shadow-read; 0 skips the phase.
+    pub shadow_ppm: u32,
+    /// How long shadow-read lasts at least.
+    pub shadow_ms: u64,
+    /// Whether the two sides are compared, slot by slot, before reads move.
+    pub verify: bool,
+    /// The steps of read-new, in keys of a million. The last must be a million.
+    pub ramps_ppm: Vec<u32>,
+    /// How long each of them lasts at least.
+    pub ramp_ms: u64,
+    /// How long reversed lasts: the rollback window.
+    pub reversed_ms: u64,
+    /// Rows of a chunk of backfill, catch-up or purge.
+    pub chunk_rows: u32,
+    /// A barrier begins when a chunk of catch-up had no more rows than this.
+    pub lag_rows_max: u32,
+    /// After so many chunks the cursor is written down.
+    pub checkpoint_chunks: u32,
+    /// A barrier that takes longer is aborted, where its phase allows that.
+    pub barrier_ms: u64,
+    /// How long to wait before asking again who didn't answer.
+    pub retry_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            shadow_ppm: 10_000,
+            shadow_ms: 60_000,
+            verify: true,
+            ramps_ppm: vec![50_000, 100_000, 250_000, 500_000, 750_000, PPM],
+            ramp_ms: 300_000,
+            reversed_ms: 7 * 24 * 3_600_000,
+            chunk_rows: 500,
+            lag_rows_max: 100,
+            checkpoint_chunks: 16,
+            barrier_ms: 2_000,
+            retry_ms: 20,
+        }
+    }
+}
+
+impl Settings {
+    /// The step of the ramp after `ppm`, or `None` at its end.
+    pub(crate) fn ramp_after(&self, ppm: u32) -> Option<u32> {
+        if ppm >= PPM {
+            return None;
+        }
+        let next = self
+            .ramps_ppm
+            .iter()
+            .copied()
+            .filter(|&step| step > ppm)
+            .min();
+        Some(next.unwrap_or(PPM).min(PPM))
+    }
+}
