@@ -20,8 +20,12 @@ pub const RING_POINTS_MAX: u64 = 1 << 26;
 /// tool should say so.
 pub const RING_SLOTS_PER_SHARD_WARN: usize = 64;
 
-/// The index that no shard has: [`SHARDS_MAX`] shards end one below it.
-const NOBODY: ShardIndex = ShardIndex(u16::MAX);
+/// Bits of a shard's rank by id: the highest of them, all ones, is left for no shard at all.
+const RANK_BITS: u32 = 16;
+/// How many points are gathered before they are sorted into the table: 1 MiB of them.
+const CHUNK_POINTS: usize = 1 << 16;
+/// Up to here the table stays in a usual second-level cache.
+const CACHED_BITS_MAX: u8 = 16;
 
 /// A shard as the ring sees it. One that drains is given [`Weight::ZERO`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +92,10 @@ pub fn ring_table(
     }
     let shards = by_id(shards, vnodes)?;
 
-    // Only the first point of each slot's stretch can be the first one at or after some slot's
-    // start. So the points need no sorting: each is offered to its stretch, the smallest stays.
-    let mut first = vec![u64::MAX; 1 << bits];
-    let mut table = vec![NOBODY; 1 << bits];
+    let mut least = vec![u128::MAX; 1 << bits];
+    let mut chunk = Vec::new();
     let mut bytes = Vec::new();
-    for shard in shards {
+    for (rank, shard) in shards.iter().enumerate() {
         bytes.clear();
         bytes.extend_from_slice(shard.name.as_bytes());
         bytes.push(0);
@@ -102,26 +104,45 @@ pub fn ring_table(
         for i in 0..u32::try_from(ring_points(shard.weight, vnodes)).unwrap_or(u32::MAX) {
             bytes.truncate(length);
             bytes.extend_from_slice(&i.to_le_bytes());
-            let point = xxh3(&bytes, seed);
-            let cell = usize::try_from(point >> (64 - bits)).unwrap_or(usize::MAX);
-            if let (Some(first), Some(owner)) = (first.get_mut(cell), table.get_mut(cell)) {
-                // Shards come in the order of their ids, so an equal point stays with the lower.
-                if point < *first || *owner == NOBODY {
-                    (*first, *owner) = (point, shard.index);
-                }
+            chunk.push((u128::from(xxh3(&bytes, seed)) << RANK_BITS) | rank as u128);
+            if chunk.len() == CHUNK_POINTS {
+                offer(&mut chunk, &mut least, bits);
             }
         }
     }
+    offer(&mut chunk, &mut least, bits);
 
     // A stretch without a point takes the next one's owner; after the last comes the first.
-    let mut next = table.iter().copied().find(|&owner| owner != NOBODY).unwrap_or(NOBODY);
-    for owner in table.iter_mut().rev() {
-        if *owner == NOBODY {
-            *owner = next;
-        }
-        next = *owner;
+    let rank_mask = (1 << RANK_BITS) - 1;
+    let owner = |least: u128| {
+        let rank = usize::try_from(least & rank_mask).ok()?;
+        shards.get(rank).map(|shard| shard.index)
+    };
+    let mut next = least.iter().find_map(|&least| owner(least)).unwrap_or_default();
+    let mut table = vec![next; 1 << bits];
+    for (place, &least) in table.iter_mut().zip(&least).rev() {
+        next = owner(least).unwrap_or(next);
+        *place = next;
     }
     Ok(table)
+}
+
+/// Leaves in `least` the least point of each slot's stretch, and empties `chunk`.
+///
+/// Only the first point of a stretch can be the first one at or after some slot's start, so the
+/// ring as a whole is never sorted. A point and its shard's rank by id are one number, so that
+/// the lower id wins between equal points.
+fn offer(chunk: &mut Vec<u128>, least: &mut [u128], bits: u8) {
+    if bits > CACHED_BITS_MAX {
+        // Random access to a table this large costs more than sorting the points first.
+        chunk.sort_unstable();
+    }
+    for point in chunk.drain(..) {
+        let stretch = usize::try_from(point >> (64 + RANK_BITS - u32::from(bits)));
+        if let Some(least) = stretch.ok().and_then(|stretch| least.get_mut(stretch)) {
+            *least = point.min(*least);
+        }
+    }
 }
 
 /// The shards sorted by id, once every rule about them has been checked.
@@ -141,7 +162,8 @@ fn by_id<'s, 'n>(
     }
     let mut sorted: Vec<&RingShard<'_>> = shards.iter().collect();
     sorted.sort_unstable_by_key(|shard| shard.index);
-    let mut twice = equal_neighbour(&sorted, |a, b| a.index == b.index || b.index == NOBODY);
+    let mut twice =
+        equal_neighbour(&sorted, |a, b| a.index == b.index || usize::from(b.index.0) >= SHARDS_MAX);
     sorted.sort_unstable_by_key(|shard| shard.name);
     twice = twice.or_else(|| equal_neighbour(&sorted, |a, b| a.name == b.name));
     sorted.sort_unstable_by_key(|shard| shard.id);
@@ -319,7 +341,7 @@ mod tests {
         let twice = PlacementError::Duplicate { shard: ShardId(1) };
         assert_eq!(topology(&[a, RingShard { name: "a", ..b }], 1, 4), twice);
         assert_eq!(topology(&[a, RingShard { index: a.index, ..b }], 1, 4), twice);
-        assert_eq!(topology(&[a, RingShard { index: NOBODY, ..b }], 1, 4), twice);
+        assert_eq!(topology(&[a, RingShard { index: ShardIndex(u16::MAX), ..b }], 1, 4), twice);
         let twice = PlacementError::Duplicate { shard: ShardId(0) };
         assert_eq!(topology(&[a, RingShard { id: a.id, ..b }], 1, 4), twice);
         let crowd = vec![a; SHARDS_MAX + 1];
