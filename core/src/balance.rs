@@ -5,10 +5,9 @@
 
 use alloc::{vec, vec::Vec};
 
-use crate::{
-    PlacementError, RingShard, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardIndex, Weight,
-    ring_table,
-};
+use crate::ids::{SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardIndex};
+use crate::ring::{PlacementError, RingShard, ring_table};
+use crate::weight::Weight;
 
 /// 1 as a fraction of 32 bits.
 const ONE: u64 = 1 << 32;
@@ -88,7 +87,11 @@ pub fn balanced_new(
     bits: u8,
 ) -> Result<Vec<ShardIndex>, PlacementError> {
     let ring = ring_table(shards, vnodes, seed, bits)?;
-    let length = shards.iter().map(|shard| usize::from(shard.index.0) + 1).max().unwrap_or(0);
+    let length = shards
+        .iter()
+        .map(|shard| usize::from(shard.index.0) + 1)
+        .max()
+        .unwrap_or(0);
     let mut weights = vec![Weight::ZERO; length];
     for shard in shards {
         if let Some(weight) = weights.get_mut(usize::from(shard.index.0)) {
@@ -104,9 +107,13 @@ pub fn balanced_new(
 /// Errors: [`PlacementError::NoSlots`] with the first shard that has none.
 pub fn all_placed(table: &[ShardIndex], weights: &[Weight]) -> Result<(), PlacementError> {
     let have = counts(table, weights.len());
-    match (0..=u16::MAX).zip(weights.iter().zip(&have)).find(|(_, (w, n))| !w.is_zero() && **n == 0)
+    match (0..=u16::MAX)
+        .zip(weights.iter().zip(&have))
+        .find(|(_, (w, n))| !w.is_zero() && **n == 0)
     {
-        Some((index, _)) => Err(PlacementError::NoSlots { shard: ShardIndex(index) }),
+        Some((index, _)) => Err(PlacementError::NoSlots {
+            shard: ShardIndex(index),
+        }),
         None => Ok(()),
     }
 }
@@ -157,7 +164,11 @@ fn check_table(table: &[ShardIndex]) -> Result<(), PlacementError> {
 
 /// How many slots each shard has; at least `shards` entries, more when the table names more.
 fn counts(table: &[ShardIndex], shards: usize) -> Vec<u32> {
-    let named = table.iter().map(|owner| usize::from(owner.0) + 1).max().unwrap_or(0);
+    let named = table
+        .iter()
+        .map(|owner| usize::from(owner.0) + 1)
+        .max()
+        .unwrap_or(0);
     let mut counts = vec![0; named.max(shards)];
     for owner in table {
         if let Some(count) = counts.get_mut(usize::from(owner.0)) {
@@ -178,10 +189,15 @@ fn counts(table: &[ShardIndex], shards: usize) -> Vec<u32> {
 /// allowed at all.
 fn targets(have: &[u32], weights: &[Weight], slots: usize) -> Result<Vec<u32>, PlacementError> {
     if weights.len() > SHARDS_MAX {
-        return Err(PlacementError::TooManyShards { shards: weights.len() });
+        return Err(PlacementError::TooManyShards {
+            shards: weights.len(),
+        });
     }
     // Below 2^16 * 2^30, and times 2^20 slots below 2^50 for one shard: a u64 holds both.
-    let total: u64 = weights.iter().map(|weight| u64::from(weight.thousandths())).sum();
+    let total: u64 = weights
+        .iter()
+        .map(|weight| u64::from(weight.thousandths()))
+        .sum();
     if total == 0 {
         return Err(PlacementError::NoWeight);
     }
@@ -228,7 +244,11 @@ fn leaving(present: &[ShardIndex], have: &[u32], target: &[u32]) -> Vec<usize> {
         let gives = u64::from(have.saturating_sub(*target));
         // Without a phase of their own, donors of one slot each would all stand in one place,
         // and one receiver would take them all.
-        donors.push(Donor { gives, given: 0, phase: rank.wrapping_mul(GOLDEN) & (ONE - 1) });
+        donors.push(Donor {
+            gives,
+            given: 0,
+            phase: rank.wrapping_mul(GOLDEN) & (ONE - 1),
+        });
         rank += u64::from(gives > 0);
     }
     let mut line = Vec::new();
@@ -244,17 +264,21 @@ fn leaving(present: &[ShardIndex], have: &[u32], target: &[u32]) -> Vec<usize> {
     }
     line.sort_unstable();
     let slot_mask = (1 << SLOT_BITS_MAX) - 1;
-    line.into_iter().map(|entry| usize::try_from(entry & slot_mask).unwrap_or(usize::MAX)).collect()
+    line.into_iter()
+        .map(|entry| usize::try_from(entry & slot_mask).unwrap_or(usize::MAX))
+        .collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use crate::ErrorCode;
+    use crate::error::ErrorCode;
 
     fn weights(of: &[u32]) -> Vec<Weight> {
-        of.iter().map(|&w| Weight::from_thousandths(w).unwrap()).collect()
+        of.iter()
+            .map(|&w| Weight::from_thousandths(w).unwrap())
+            .collect()
     }
 
     fn table(of: &[u16]) -> Vec<ShardIndex> {
@@ -271,7 +295,10 @@ mod tests {
     fn the_lowest_slots_go_and_blocks_are_dealt_out() {
         let before = table(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
         let after = balanced(&before, &weights(&[1, 1, 1, 1])).unwrap();
-        assert_eq!(after, table(&[2, 2, 3, 3, 0, 0, 0, 0, 2, 2, 3, 3, 1, 1, 1, 1]));
+        assert_eq!(
+            after,
+            table(&[2, 2, 3, 3, 0, 0, 0, 0, 2, 2, 3, 3, 1, 1, 1, 1])
+        );
     }
 
     #[test]
@@ -287,7 +314,12 @@ mod tests {
         let after = balanced(&before, &weights(&[100_000, 1])).unwrap();
         assert_eq!(moved(&before, &after), 1);
         let error = balanced(&before, &weights(&[16_000, 1, 1])).unwrap_err();
-        assert_eq!(error, PlacementError::NoSlots { shard: ShardIndex(2) });
+        assert_eq!(
+            error,
+            PlacementError::NoSlots {
+                shard: ShardIndex(2)
+            }
+        );
         assert_eq!(error.code(), ErrorCode::NoSlots);
     }
 
@@ -297,8 +329,14 @@ mod tests {
             |present: &[ShardIndex], of: &[u32]| balanced(present, &weights(of)).unwrap_err();
         assert_eq!(error(&table(&[0; 16]), &[]), PlacementError::NoWeight);
         assert_eq!(error(&table(&[0; 16]), &[0, 0]), PlacementError::NoWeight);
-        assert_eq!(error(&table(&[0; 8]), &[1]), PlacementError::TableLength { slots: 8 });
-        assert_eq!(error(&table(&[0; 17]), &[1]), PlacementError::TableLength { slots: 17 });
+        assert_eq!(
+            error(&table(&[0; 8]), &[1]),
+            PlacementError::TableLength { slots: 8 }
+        );
+        assert_eq!(
+            error(&table(&[0; 17]), &[1]),
+            PlacementError::TableLength { slots: 17 }
+        );
         assert_eq!(error(&[], &[1]), PlacementError::TableLength { slots: 0 });
         let shards = SHARDS_MAX + 1;
         assert_eq!(
@@ -320,7 +358,12 @@ mod tests {
     #[test]
     fn an_empty_shard_is_named() {
         let error = all_placed(&table(&[0, 0, 3]), &weights(&[1, 0, 1, 1])).unwrap_err();
-        assert_eq!(error, PlacementError::NoSlots { shard: ShardIndex(2) });
+        assert_eq!(
+            error,
+            PlacementError::NoSlots {
+                shard: ShardIndex(2)
+            }
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use core::fmt;
 
 use hashbrown::{HashTable, hash_table::Entry};
 
-use crate::ErrorCode;
+use crate::error::ErrorCode;
 
 /// The most overrides of one keyspace.
 pub const OVERRIDES_MAX: usize = 1_000_000;
@@ -58,7 +58,10 @@ impl ExactTable {
             );
             match slot {
                 Entry::Occupied(first) => {
-                    return Err(DirectoryError::Duplicate { first: *first.get(), second: place });
+                    return Err(DirectoryError::Duplicate {
+                        first: *first.get(),
+                        second: place,
+                    });
                 }
                 Entry::Vacant(free) => free.insert(place),
             };
@@ -79,7 +82,10 @@ impl ExactTable {
         let same = |&place: &u32| {
             entry(place).is_some_and(|(_, (other, bytes))| *other == hash && bytes == key)
         };
-        self.places.find(hash, same).and_then(|&place| entry(place)).map(|(place, _)| place)
+        self.places
+            .find(hash, same)
+            .and_then(|&place| entry(place))
+            .map(|(place, _)| place)
     }
 
     /// How many entries there are.
@@ -123,7 +129,10 @@ impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Duplicate { first, second } => {
-                write!(f, "overrides {first} and {second} have the same key; keep one of them")
+                write!(
+                    f,
+                    "overrides {first} and {second} have the same key; keep one of them"
+                )
             }
             Self::TooMany => write!(f, "there are more than {OVERRIDES_MAX} overrides"),
         }
@@ -161,7 +170,13 @@ mod tests {
     #[test]
     fn duplicates_and_crowds_are_refused() {
         let error = ExactTable::build([7, 8, 7].map(|n| ([n].to_vec(), n.into()))).unwrap_err();
-        assert_eq!(error, DirectoryError::Duplicate { first: 0, second: 2 });
+        assert_eq!(
+            error,
+            DirectoryError::Duplicate {
+                first: 0,
+                second: 2
+            }
+        );
         assert_eq!(error.code(), ErrorCode::Topology);
         let crowd = |n| ExactTable::build((0..n).map(|n: u64| (n.to_le_bytes().to_vec(), n)));
         assert_eq!(crowd(1_000_001).unwrap_err(), DirectoryError::TooMany);

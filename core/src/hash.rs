@@ -5,7 +5,7 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::{SLOT_BITS_STORED, Slot};
+use crate::ids::{SLOT_BITS_STORED, Slot};
 
 /// How many parts a whole ramp has: [`in_ramp`] counts in parts per million.
 pub const RAMP_PPM_MAX: u32 = 1_000_000;
@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn the_ramp_takes_about_its_share() {
-        let inside = (0..100_000_u32).filter(|n| in_ramp(&n.to_le_bytes(), 9, 3, 250_000)).count();
+        let inside = (0..100_000_u32)
+            .filter(|n| in_ramp(&n.to_le_bytes(), 9, 3, 250_000))
+            .count();
         assert!((24_000..26_000).contains(&inside), "{inside}");
     }
 

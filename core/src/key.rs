@@ -17,7 +17,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ErrorCode;
+use crate::error::ErrorCode;
 
 /// The longest key, in bytes, a composite's lengths included: 64 KiB.
 pub const KEY_BYTES_MAX: usize = 64 * 1024;
@@ -125,7 +125,10 @@ impl Composite {
     /// A key without parts yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { key: Vec::new(), bytes: 0 }
+        Self {
+            key: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// Adds a part of any bytes, also none.
@@ -159,7 +162,10 @@ impl Composite {
     /// [`KEY_BYTES_MAX`].
     pub fn finish(self) -> Result<Vec<u8>, KeyError> {
         match self.bytes {
-            0 => Err(KeyError::TooFewParts { wanted: 1, found: 0 }),
+            0 => Err(KeyError::TooFewParts {
+                wanted: 1,
+                found: 0,
+            }),
             1..=KEY_BYTES_MAX => Ok(self.key),
             bytes => Err(KeyError::TooLong { bytes }),
         }
@@ -223,7 +229,10 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { bytes } => {
-                write!(f, "the key has {bytes} bytes; at most {KEY_BYTES_MAX} are allowed")
+                write!(
+                    f,
+                    "the key has {bytes} bytes; at most {KEY_BYTES_MAX} are allowed"
+                )
             }
             Self::Malformed { at } => write!(
                 f,
@@ -274,14 +283,27 @@ mod tests {
             assert!(rule.routing_part(&key[1..]).is_ok());
         }
         let part = vec![7; KEY_BYTES_MAX - 4];
-        assert_eq!(Composite::new().bytes(&part).finish().unwrap().len(), KEY_BYTES_MAX);
+        assert_eq!(
+            Composite::new().bytes(&part).finish().unwrap().len(),
+            KEY_BYTES_MAX
+        );
         let error = Composite::new().bytes(&part).str("").finish().unwrap_err();
-        assert_eq!(error, KeyError::TooLong { bytes: KEY_BYTES_MAX + 4 });
+        assert_eq!(
+            error,
+            KeyError::TooLong {
+                bytes: KEY_BYTES_MAX + 4
+            }
+        );
     }
 
     #[test]
     fn the_routing_part_is_the_encoding_of_the_first_parts() {
-        let key = Composite::new().str("eu").int(-5).bytes(b"").finish().unwrap();
+        let key = Composite::new()
+            .str("eu")
+            .int(-5)
+            .bytes(b"")
+            .finish()
+            .unwrap();
         assert_eq!(key, b"\x02\0\0\0eu\x02\0\0\0-5\0\0\0\0");
         assert_eq!(KeyRule::Parts(1).routing_part(&key), Ok(&key[..6]));
         assert_eq!(KeyRule::Parts(2).routing_part(&key), Ok(&key[..12]));
@@ -292,16 +314,44 @@ mod tests {
     fn missing_and_broken_parts_are_refused() {
         let key = Composite::new().str("eu").int(5_u64).finish().unwrap();
         for (rule, key, error) in [
-            (KeyRule::Parts(3), &key[..], KeyError::TooFewParts { wanted: 3, found: 2 }),
-            (KeyRule::Parts(0), &key[..], KeyError::TooFewParts { wanted: 0, found: 2 }),
-            (KeyRule::Parts(1), b"", KeyError::TooFewParts { wanted: 1, found: 0 }),
+            (
+                KeyRule::Parts(3),
+                &key[..],
+                KeyError::TooFewParts {
+                    wanted: 3,
+                    found: 2,
+                },
+            ),
+            (
+                KeyRule::Parts(0),
+                &key[..],
+                KeyError::TooFewParts {
+                    wanted: 0,
+                    found: 2,
+                },
+            ),
+            (
+                KeyRule::Parts(1),
+                b"",
+                KeyError::TooFewParts {
+                    wanted: 1,
+                    found: 0,
+                },
+            ),
             (KeyRule::Parts(1), &key[..8], KeyError::Malformed { at: 6 }),
             (KeyRule::Parts(1), &key[..10], KeyError::Malformed { at: 6 }),
-            (KeyRule::Parts(1), b"\xff\xff\xff\xffx", KeyError::Malformed { at: 0 }),
+            (
+                KeyRule::Parts(1),
+                b"\xff\xff\xff\xffx",
+                KeyError::Malformed { at: 0 },
+            ),
         ] {
             assert_eq!(rule.routing_part(key), Err(error));
             assert_eq!(error.code(), ErrorCode::KeyParts);
         }
-        assert_eq!(Composite::new().finish().unwrap_err().code(), ErrorCode::KeyParts);
+        assert_eq!(
+            Composite::new().finish().unwrap_err().code(),
+            ErrorCode::KeyParts
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{ShardIndex, Slot};
+use crate::ids::{ShardIndex, Slot};
 
 /// The `n` shards of `slot`, its own first, then going clockwise over `table` the next distinct
 /// ones, each in a zone not used yet while the table has such zones; the shards passed over come
@@ -22,8 +22,9 @@ use crate::{ShardIndex, Slot};
 /// ```
 #[must_use]
 pub fn replicas(table: &[ShardIndex], slot: Slot, n: usize, zones: &[u16]) -> Vec<ShardIndex> {
-    let Some((before, after)) =
-        usize::try_from(slot.0).ok().and_then(|slot| table.split_at_checked(slot))
+    let Some((before, after)) = usize::try_from(slot.0)
+        .ok()
+        .and_then(|slot| table.split_at_checked(slot))
     else {
         return Vec::new();
     };
@@ -51,7 +52,12 @@ pub fn replicas(table: &[ShardIndex], slot: Slot, n: usize, zones: &[u16]) -> Ve
             passed_over.push(shard);
         }
     }
-    chosen.into_iter().map(|(shard, _)| shard).chain(passed_over).take(n).collect()
+    chosen
+        .into_iter()
+        .map(|(shard, _)| shard)
+        .chain(passed_over)
+        .take(n)
+        .collect()
 }
 
 /// How many different zones there are, counted no further than `enough`.
@@ -84,7 +90,10 @@ mod tests {
     ];
 
     fn of(slot: u32, n: usize, zones: &[u16]) -> Vec<u16> {
-        replicas(&TABLE, Slot(slot), n, zones).into_iter().map(|shard| shard.0).collect()
+        replicas(&TABLE, Slot(slot), n, zones)
+            .into_iter()
+            .map(|shard| shard.0)
+            .collect()
     }
 
     #[test]

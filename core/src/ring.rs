@@ -5,12 +5,15 @@
 //! moves about 1/(N + 1) of the slots, all of them to it, and removing one moves only its own.
 //! A lookup is then one table load, however large the ring.
 
-use alloc::{vec, vec::Vec};
-use core::fmt;
+mod error;
 
-use crate::{
-    ErrorCode, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex, Weight, hash::xxh3,
-};
+use alloc::{vec, vec::Vec};
+
+use crate::hash::xxh3;
+use crate::ids::{SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex};
+use crate::weight::Weight;
+
+pub use error::PlacementError;
 
 /// How many points a shard of weight 1.0 has unless said otherwise.
 pub const VNODES_DEFAULT: u32 = 160;
@@ -53,7 +56,11 @@ pub struct RingShard<'a> {
 #[must_use]
 pub const fn ring_points(weight: Weight, vnodes: u32) -> u64 {
     let points = (weight.thousandths() as u64 * vnodes as u64 + 500) / 1000;
-    if points == 0 && !weight.is_zero() { 1 } else { points }
+    if points == 0 && !weight.is_zero() {
+        1
+    } else {
+        points
+    }
 }
 
 /// The owner of each of the `2^bits` slots: the shard of the first point at or after the slot's
@@ -118,7 +125,10 @@ pub fn ring_table(
         let rank = usize::try_from(least & rank_mask).ok()?;
         shards.get(rank).map(|shard| shard.index)
     };
-    let mut next = least.iter().find_map(|&least| owner(least)).unwrap_or_default();
+    let mut next = least
+        .iter()
+        .find_map(|&least| owner(least))
+        .unwrap_or_default();
     let mut table = vec![next; 1 << bits];
     for (place, &least) in table.iter_mut().zip(&least).rev() {
         next = owner(least).unwrap_or(next);
@@ -151,9 +161,14 @@ fn by_id<'s, 'n>(
     vnodes: u32,
 ) -> Result<Vec<&'s RingShard<'n>>, PlacementError> {
     if shards.len() > SHARDS_MAX {
-        return Err(PlacementError::TooManyShards { shards: shards.len() });
+        return Err(PlacementError::TooManyShards {
+            shards: shards.len(),
+        });
     }
-    let points: u64 = shards.iter().map(|shard| ring_points(shard.weight, vnodes)).sum();
+    let points: u64 = shards
+        .iter()
+        .map(|shard| ring_points(shard.weight, vnodes))
+        .sum();
     if points == 0 {
         return Err(PlacementError::NoWeight);
     }
@@ -162,8 +177,9 @@ fn by_id<'s, 'n>(
     }
     let mut sorted: Vec<&RingShard<'_>> = shards.iter().collect();
     sorted.sort_unstable_by_key(|shard| shard.index);
-    let mut twice =
-        equal_neighbour(&sorted, |a, b| a.index == b.index || usize::from(b.index.0) >= SHARDS_MAX);
+    let mut twice = equal_neighbour(&sorted, |a, b| {
+        a.index == b.index || usize::from(b.index.0) >= SHARDS_MAX
+    });
     sorted.sort_unstable_by_key(|shard| shard.name);
     twice = twice.or_else(|| equal_neighbour(&sorted, |a, b| a.name == b.name));
     sorted.sort_unstable_by_key(|shard| shard.id);
@@ -176,96 +192,12 @@ fn equal_neighbour(
     sorted: &[&RingShard<'_>],
     same: impl Fn(&RingShard<'_>, &RingShard<'_>) -> bool,
 ) -> Option<ShardId> {
-    sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| same(a, b)).map(|(_, b)| b.id)
+    sorted
+        .iter()
+        .zip(sorted.iter().skip(1))
+        .find(|(a, b)| same(a, b))
+        .map(|(_, b)| b.id)
 }
-
-/// Why slots can't be given to shards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PlacementError {
-    /// The number of slot bits is not 4 to 20.
-    Bits {
-        /// What was given.
-        bits: u8,
-    },
-    /// The table's length is not a power of two of 2^4 to 2^20.
-    TableLength {
-        /// Its length.
-        slots: usize,
-    },
-    /// More shards than [`SHARDS_MAX`].
-    TooManyShards {
-        /// How many.
-        shards: usize,
-    },
-    /// More points than [`RING_POINTS_MAX`].
-    TooManyPoints {
-        /// How many.
-        points: u64,
-    },
-    /// A shard has the name, the id or the index of another, or an index that is out of range.
-    Duplicate {
-        /// Its id.
-        shard: ShardId,
-    },
-    /// No shard has a weight above 0.
-    NoWeight,
-    /// A shard of positive weight would be left without a slot.
-    NoSlots {
-        /// Its index.
-        shard: ShardIndex,
-    },
-}
-
-impl PlacementError {
-    /// The slug: `no_slots` or `topology`.
-    pub const fn code(&self) -> ErrorCode {
-        match self {
-            Self::NoSlots { .. } => ErrorCode::NoSlots,
-            Self::Bits { .. }
-            | Self::TableLength { .. }
-            | Self::TooManyShards { .. }
-            | Self::TooManyPoints { .. }
-            | Self::Duplicate { .. }
-            | Self::NoWeight => ErrorCode::Topology,
-        }
-    }
-}
-
-impl fmt::Display for PlacementError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bits { bits } => write!(
-                f,
-                "a keyspace can't have {bits} slot bits; choose {SLOT_BITS_MIN} to {SLOT_BITS_MAX}"
-            ),
-            Self::TableLength { slots } => write!(
-                f,
-                "a table can't have {slots} slots; it has a power of two of 2^{SLOT_BITS_MIN} to 2^{SLOT_BITS_MAX}"
-            ),
-            Self::TooManyShards { shards } => {
-                write!(f, "there are {shards} shards; at most {SHARDS_MAX} are allowed")
-            }
-            Self::TooManyPoints { points } => write!(
-                f,
-                "the ring has {points} points, at most {RING_POINTS_MAX} are allowed; use smaller weights or fewer vnodes"
-            ),
-            Self::Duplicate { shard } => write!(
-                f,
-                "shard {shard} has the name, the id or the index of another, or an index out of range; give it its own"
-            ),
-            Self::NoWeight => {
-                f.write_str("no shard has a weight above 0; give one of them a weight, or add one")
-            }
-            Self::NoSlots { shard } => write!(
-                f,
-                "the shard at index {shard} has a weight but would get no slot; use more slot bits, or a larger weight for it"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for PlacementError {}
 
 #[cfg(test)]
 #[expect(
@@ -275,9 +207,15 @@ impl core::error::Error for PlacementError {}
 )]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
 
     fn shard(name: &str, n: u16) -> RingShard<'_> {
-        RingShard { name, id: ShardId(n.into()), index: ShardIndex(n), weight: Weight::ONE }
+        RingShard {
+            name,
+            id: ShardId(n.into()),
+            index: ShardIndex(n),
+            weight: Weight::ONE,
+        }
     }
 
     /// The definition, word for word: all points sorted, a search for each slot.
@@ -285,7 +223,11 @@ mod tests {
         let mut points = Vec::new();
         for shard in shards {
             for i in 0..ring_points(shard.weight, 7) {
-                let bytes = [shard.name.as_bytes(), &[0], &u32::try_from(i).unwrap().to_le_bytes()];
+                let bytes = [
+                    shard.name.as_bytes(),
+                    &[0],
+                    &u32::try_from(i).unwrap().to_le_bytes(),
+                ];
                 points.push((xxh3(&bytes.concat(), seed), shard.id, shard.index));
             }
         }
@@ -331,21 +273,57 @@ mod tests {
         assert_eq!(topology(&[a], 1, 3), PlacementError::Bits { bits: 3 });
         assert_eq!(topology(&[a], 1, 21), PlacementError::Bits { bits: 21 });
         assert_eq!(topology(&[], 1, 4), PlacementError::NoWeight);
-        let drained = RingShard { weight: Weight::ZERO, ..a };
+        let drained = RingShard {
+            weight: Weight::ZERO,
+            ..a
+        };
         assert_eq!(topology(&[drained], 1, 4), PlacementError::NoWeight);
-        let heavy = RingShard { weight: Weight::MAX, ..a };
+        let heavy = RingShard {
+            weight: Weight::MAX,
+            ..a
+        };
         assert_eq!(
             topology(&[heavy], 160, 4),
-            PlacementError::TooManyPoints { points: 160_000_000 }
+            PlacementError::TooManyPoints {
+                points: 160_000_000
+            }
         );
         let twice = PlacementError::Duplicate { shard: ShardId(1) };
         assert_eq!(topology(&[a, RingShard { name: "a", ..b }], 1, 4), twice);
-        assert_eq!(topology(&[a, RingShard { index: a.index, ..b }], 1, 4), twice);
-        assert_eq!(topology(&[a, RingShard { index: ShardIndex(u16::MAX), ..b }], 1, 4), twice);
+        assert_eq!(
+            topology(
+                &[
+                    a,
+                    RingShard {
+                        index: a.index,
+                        ..b
+                    }
+                ],
+                1,
+                4
+            ),
+            twice
+        );
+        assert_eq!(
+            topology(
+                &[
+                    a,
+                    RingShard {
+                        index: ShardIndex(u16::MAX),
+                        ..b
+                    }
+                ],
+                1,
+                4
+            ),
+            twice
+        );
         let twice = PlacementError::Duplicate { shard: ShardId(0) };
         assert_eq!(topology(&[a, RingShard { id: a.id, ..b }], 1, 4), twice);
         let crowd = vec![a; SHARDS_MAX + 1];
-        let error = PlacementError::TooManyShards { shards: SHARDS_MAX + 1 };
+        let error = PlacementError::TooManyShards {
+            shards: SHARDS_MAX + 1,
+        };
         assert_eq!(topology(&crowd, 1, 4), error);
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ErrorCode;
+use crate::error::ErrorCode;
 
 /// The largest weight in thousandths: 1,000,000.0.
 pub const WEIGHT_THOUSANDTHS_MAX: u32 = 1_000_000_000;
@@ -35,7 +35,11 @@ impl Weight {
     /// assert!(Weight::from_thousandths(1_000_000_001).is_err());
     /// ```
     pub const fn from_thousandths(thousandths: u32) -> Result<Self, WeightError> {
-        if thousandths <= WEIGHT_THOUSANDTHS_MAX { Ok(Self(thousandths)) } else { Err(WeightError) }
+        if thousandths <= WEIGHT_THOUSANDTHS_MAX {
+            Ok(Self(thousandths))
+        } else {
+            Err(WeightError)
+        }
     }
 
     /// What a person typed, rounded to thousandths, half up: 1.0005 is 1.001, and anything under
@@ -125,10 +129,15 @@ mod tests {
 
     #[test]
     fn every_half_that_can_be_typed_rounds_up() {
-        for whole in (0..2_000).chain(999_000..1_001_000).chain(999_998_000..1_000_000_000_u32) {
+        for whole in (0..2_000)
+            .chain(999_000..1_001_000)
+            .chain(999_998_000..1_000_000_000_u32)
+        {
             let typed = |digits: &str| {
                 let text = format!("{}.{:03}{digits}", whole / 1000, whole % 1000);
-                Weight::from_f64(text.parse().unwrap()).unwrap().thousandths()
+                Weight::from_f64(text.parse().unwrap())
+                    .unwrap()
+                    .thousandths()
             };
             assert_eq!(typed("0"), whole);
             assert_eq!(typed("4999"), whole);
@@ -141,15 +150,27 @@ mod tests {
         assert_eq!(Weight::from_f64(-0.0), Ok(Weight::ZERO));
         assert_eq!(Weight::from_f64(0.000_499), Ok(Weight::ZERO));
         assert_eq!(Weight::from_f64(1_000_000.0), Ok(Weight::MAX));
-        for wrong in [-0.001, 1_000_000.1, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
-            assert_eq!(Weight::from_f64(wrong).unwrap_err().code(), ErrorCode::Weight);
+        for wrong in [
+            -0.001,
+            1_000_000.1,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::NAN,
+        ] {
+            assert_eq!(
+                Weight::from_f64(wrong).unwrap_err().code(),
+                ErrorCode::Weight
+            );
         }
     }
 
     #[test]
     fn it_is_an_integer_on_the_wire_and_checked_there() {
         assert_eq!(serde_json::to_string(&Weight::ONE).unwrap(), "1000");
-        assert_eq!(serde_json::from_str::<Weight>("500").unwrap().to_string(), "0.500");
+        assert_eq!(
+            serde_json::from_str::<Weight>("500").unwrap().to_string(),
+            "0.500"
+        );
         assert!(serde_json::from_str::<Weight>("1000000001").is_err());
         assert!(serde_json::from_str::<Weight>("0.5").is_err());
     }

@@ -16,7 +16,10 @@ use ringshift::{
 type Topology = Vec<u32>;
 
 fn weights(topology: &[u32]) -> Vec<Weight> {
-    topology.iter().map(|&m| Weight::from_thousandths(m).unwrap()).collect()
+    topology
+        .iter()
+        .map(|&m| Weight::from_thousandths(m).unwrap())
+        .collect()
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -30,7 +33,12 @@ fn shards<'a>(names: &'a [String], topology: &[u32]) -> Vec<RingShard<'a>> {
         index: ShardIndex(n as u16),
         weight,
     };
-    names.iter().zip(weights(topology)).enumerate().map(of).collect()
+    names
+        .iter()
+        .zip(weights(topology))
+        .enumerate()
+        .map(of)
+        .collect()
 }
 
 fn count(table: &[ShardIndex]) -> Vec<u64> {
@@ -69,14 +77,20 @@ fn fewest_moves(present: &[ShardIndex], topology: &[u32]) -> Option<u64> {
     let slots = present.len() as u64;
     let have = count(present);
     let total: u64 = topology.iter().map(|&m| u64::from(m)).sum();
-    let ups = slots - topology.iter().map(|&m| u64::from(m) * slots / total).sum::<u64>();
+    let ups = slots
+        - topology
+            .iter()
+            .map(|&m| u64::from(m) * slots / total)
+            .sum::<u64>();
     let mut best: Vec<Option<u64>> = vec![None; ups as usize + 1];
     best[0] = Some(0);
     for (&m, &have) in topology.iter().zip(&have) {
         let share = u64::from(m) * slots;
         let (down, exact) = (share / total, share.is_multiple_of(total));
         for e in (0..best.len()).rev() {
-            let stays_down = best[e].filter(|_| m == 0 || down > 0).map(|b| b + have.min(down));
+            let stays_down = best[e]
+                .filter(|_| m == 0 || down > 0)
+                .map(|b| b + have.min(down));
             let before = if e > 0 && !exact { best[e - 1] } else { None };
             best[e] = stays_down.max(before.map(|b| b + have.min(down + 1)));
         }
@@ -100,7 +114,12 @@ fn check_balanced(present: &[ShardIndex], topology: &[u32]) -> Result<(), TestCa
     let total: u64 = topology.iter().map(|&m| u64::from(m)).sum();
     for (index, have) in count(&after).into_iter().enumerate() {
         let exact = u64::from(topology.get(index).copied().unwrap_or(0)) * present.len() as u64;
-        prop_assert!((have * total).abs_diff(exact) < total, "shard {} has {}", index, have);
+        prop_assert!(
+            (have * total).abs_diff(exact) < total,
+            "shard {} has {}",
+            index,
+            have
+        );
     }
     // Once there, nothing moves any more.
     prop_assert_eq!(balanced(&after, &weights(topology)).unwrap(), after);
@@ -299,11 +318,19 @@ fn one_shard_joins_many() {
     let before = ring_table(&shards(&names, &[1000; 100]), 160, 0, 16).unwrap();
     let after = ring_table(&shards(&names, &[1000; 101]), 160, 0, 16).unwrap();
     // 65,536/101 is 649; with 160 points a shard is within about 8 % of that, seldom above 20 %.
-    assert!((519..=779).contains(&moved(&before, &after)), "{}", moved(&before, &after));
+    assert!(
+        (519..=779).contains(&moved(&before, &after)),
+        "{}",
+        moved(&before, &after)
+    );
 
     let before = balanced_new(&shards(&names, &[1000; 100]), 160, 0, 16).unwrap();
     let after = balanced(&before, &weights(&[1000; 101])).unwrap();
-    assert!((648..=649).contains(&moved(&before, &after)), "{}", moved(&before, &after));
+    assert!(
+        (648..=649).contains(&moved(&before, &after)),
+        "{}",
+        moved(&before, &after)
+    );
 }
 
 #[test]
