@@ -5,10 +5,15 @@
 
 use alloc::{vec, vec::Vec};
 
-use crate::{
-    PlacementError, RingShard, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardIndex, Weight,
-    ring_table,
-};
+use crate::ids::{SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardIndex};
+use crate::ring::{PlacementError, RingShard, ring_table};
+use crate::weight::Weight;
+
+/// 1 as a fraction of 32 bits.
+const ONE: u64 = 1 << 32;
+/// The golden ratio's fraction in that unit: its multiples fall evenly, however many there are
+/// (Weyl).
+const GOLDEN: u64 = 0x9e37_79b9;
 
 /// The balanced table that can be reached from `present` by moving the fewest slots.
 ///
@@ -18,10 +23,10 @@ use crate::{
 ///
 /// Who gets the `ceil`: shards whose `floor` is 0, as none of positive weight may be left empty;
 /// then those that hold more than their `floor` now; within each kind the lower index. What
-/// moves: a donor gives its lowest slots. Who gets what: the slots that move are lined up with
-/// the k-th of n from a donor at (k + 1/2)/n of the line, equal places by slot number, and are
-/// dealt out in blocks to the receivers in the order of their indexes, so that each receiver
-/// gets its slots from all donors, in proportion to what they give.
+/// moves: a donor gives its lowest slots. Who gets what: slot k of the n that donor d gives stands
+/// at (k + frac(d * golden ratio))/n of a line, equal places by slot number, donors counted from 0
+/// by index; the line is cut into blocks for the receivers in the order of their indexes. So each
+/// receiver gets its slots from all donors, in proportion to what they give.
 ///
 /// Errors: [`PlacementError::TableLength`] unless `present` has 2^4 to 2^20 slots, a power of
 /// two; [`PlacementError::TooManyShards`]; [`PlacementError::NoWeight`] when nobody may have
@@ -228,23 +233,33 @@ fn targets(have: &[u32], weights: &[Weight], slots: usize) -> Result<Vec<u32>, P
 
 /// The slots that leave their shards, in the order in which they are dealt out.
 fn leaving(present: &[ShardIndex], have: &[u32], target: &[u32]) -> Vec<usize> {
-    const PLACE_BITS: u32 = 31;
-    let give: Vec<u32> = have
-        .iter()
-        .zip(target)
-        .map(|(have, target)| have.saturating_sub(*target))
-        .collect();
-    let mut given = vec![0_u64; give.len()];
-    let mut line = Vec::with_capacity(give.iter().map(|&n| n as usize).sum());
+    struct Donor {
+        gives: u64,
+        given: u64,
+        phase: u64,
+    }
+    let mut rank = 0_u64;
+    let mut donors: Vec<Donor> = Vec::with_capacity(have.len());
+    for (have, target) in have.iter().zip(target) {
+        let gives = u64::from(have.saturating_sub(*target));
+        // Without a phase of their own, donors of one slot each would all stand in one place,
+        // and one receiver would take them all.
+        donors.push(Donor {
+            gives,
+            given: 0,
+            phase: rank.wrapping_mul(GOLDEN) & (ONE - 1),
+        });
+        rank += u64::from(gives > 0);
+    }
+    let mut line = Vec::new();
     for (slot, owner) in present.iter().enumerate() {
-        let owner = usize::from(owner.0);
-        if let (Some(&n), Some(k)) = (give.get(owner), given.get_mut(owner))
-            && *k < u64::from(n)
+        if let Some(donor) = donors.get_mut(usize::from(owner.0))
+            && donor.given < donor.gives
         {
-            // (k + 1/2)/n in units of 2^-32, above the slot's 20 bits: one number to sort by.
-            let place = ((2 * *k + 1) << PLACE_BITS) / u64::from(n);
+            // The place in units of 2^-32, above the slot's 20 bits: one number to sort by.
+            let place = (donor.given * ONE + donor.phase) / donor.gives;
             line.push((place << SLOT_BITS_MAX) | slot as u64);
-            *k += 1;
+            donor.given += 1;
         }
     }
     line.sort_unstable();
@@ -258,7 +273,7 @@ fn leaving(present: &[ShardIndex], have: &[u32], target: &[u32]) -> Vec<usize> {
 #[expect(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use crate::ErrorCode;
+    use crate::error::ErrorCode;
 
     fn weights(of: &[u32]) -> Vec<Weight> {
         of.iter()

@@ -5,7 +5,7 @@ use core::fmt;
 
 use hashbrown::{HashTable, hash_table::Entry};
 
-use crate::ErrorCode;
+use crate::error::ErrorCode;
 
 /// The most overrides of one keyspace.
 pub const OVERRIDES_MAX: usize = 1_000_000;

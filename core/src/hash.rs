@@ -5,7 +5,7 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::{SLOT_BITS_STORED, Slot};
+use crate::ids::{SLOT_BITS_STORED, Slot};
 
 /// How many parts a whole ramp has: [`in_ramp`] counts in parts per million.
 pub const RAMP_PPM_MAX: u32 = 1_000_000;

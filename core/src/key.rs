@@ -17,7 +17,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ErrorCode;
+use crate::error::ErrorCode;
 
 /// The longest key, in bytes, a composite's lengths included: 64 KiB.
 pub const KEY_BYTES_MAX: usize = 64 * 1024;

@@ -1,12 +1,13 @@
 //! Which further shards stand behind a slot's own.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
-use crate::{ShardIndex, Slot};
+use crate::ids::{ShardIndex, Slot};
 
 /// The `n` shards of `slot`, its own first, then going clockwise over `table` the next distinct
 /// ones, each in a zone not used yet while the table has such zones; the shards passed over come
-/// when it has none left, again in clockwise order.
+/// when it has none left, again in clockwise order. (So does Cassandra's
+/// `NetworkTopologyStrategy` with its racks.)
 ///
 /// `zones` has one number per shard, by [`ShardIndex`]; an empty one says that there are no
 /// zones. The answer is shorter than `n` when the table names fewer shards, and empty for a slot
@@ -32,7 +33,7 @@ pub fn replicas(table: &[ShardIndex], slot: Slot, n: usize, zones: &[u16]) -> Ve
     }
     let zone_of = |shard: ShardIndex| zones.get(usize::from(shard.0)).copied().unwrap_or(0);
     // Zones whose shards have no slot are counted too. That costs a longer walk, nothing else.
-    let zones_all = if n > 1 { distinct(zones).max(1) } else { 1 };
+    let zones_all = distinct(zones, n).max(1);
 
     let mut chosen: Vec<(ShardIndex, u16)> = Vec::new();
     let mut passed_over: Vec<ShardIndex> = Vec::new();
@@ -59,19 +60,18 @@ pub fn replicas(table: &[ShardIndex], slot: Slot, n: usize, zones: &[u16]) -> Ve
         .collect()
 }
 
-/// How many different zones there are.
-fn distinct(zones: &[u16]) -> usize {
-    let mut seen = vec![false; 1 << u16::BITS];
-    let mut count = 0;
-    for &zone in zones {
-        if let Some(seen) = seen.get_mut(usize::from(zone))
-            && !*seen
-        {
-            *seen = true;
-            count += 1;
+/// How many different zones there are, counted no further than `enough`.
+fn distinct(zones: &[u16], enough: usize) -> usize {
+    let mut seen = Vec::new();
+    for zone in zones {
+        if seen.len() >= enough {
+            break;
+        }
+        if !seen.contains(zone) {
+            seen.push(*zone);
         }
     }
-    count
+    seen.len()
 }
 
 #[cfg(test)]

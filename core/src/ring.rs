@@ -5,12 +5,15 @@
 //! moves about 1/(N + 1) of the slots, all of them to it, and removing one moves only its own.
 //! A lookup is then one table load, however large the ring.
 
-use alloc::{vec, vec::Vec};
-use core::fmt;
+mod error;
 
-use crate::{
-    ErrorCode, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex, Weight, hash::xxh3,
-};
+use alloc::{vec, vec::Vec};
+
+use crate::hash::xxh3;
+use crate::ids::{SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex};
+use crate::weight::Weight;
+
+pub use error::PlacementError;
 
 /// How many points a shard of weight 1.0 has unless said otherwise.
 pub const VNODES_DEFAULT: u32 = 160;
@@ -20,8 +23,12 @@ pub const RING_POINTS_MAX: u64 = 1 << 26;
 /// tool should say so.
 pub const RING_SLOTS_PER_SHARD_WARN: usize = 64;
 
-/// The index that no shard has: [`SHARDS_MAX`] shards end one below it.
-const NOBODY: ShardIndex = ShardIndex(u16::MAX);
+/// Bits of a shard's rank by id: the highest of them, all ones, is left for no shard at all.
+const RANK_BITS: u32 = 16;
+/// How many points are gathered before they are sorted into the table: 1 MiB of them.
+const CHUNK_POINTS: usize = 1 << 16;
+/// Up to here the table stays in a usual second-level cache.
+const CACHED_BITS_MAX: u8 = 16;
 
 /// A shard as the ring sees it. One that drains is given [`Weight::ZERO`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +99,10 @@ pub fn ring_table(
     }
     let shards = by_id(shards, vnodes)?;
 
-    // Only the first point of each slot's stretch can be the first one at or after some slot's
-    // start. So the points need no sorting: each is offered to its stretch, the smallest stays.
-    let mut first = vec![u64::MAX; 1 << bits];
-    let mut table = vec![NOBODY; 1 << bits];
+    let mut least = vec![u128::MAX; 1 << bits];
+    let mut chunk = Vec::new();
     let mut bytes = Vec::new();
-    for shard in shards {
+    for (rank, shard) in shards.iter().enumerate() {
         bytes.clear();
         bytes.extend_from_slice(shard.name.as_bytes());
         bytes.push(0);
@@ -106,30 +111,48 @@ pub fn ring_table(
         for i in 0..u32::try_from(ring_points(shard.weight, vnodes)).unwrap_or(u32::MAX) {
             bytes.truncate(length);
             bytes.extend_from_slice(&i.to_le_bytes());
-            let point = xxh3(&bytes, seed);
-            let cell = usize::try_from(point >> (64 - bits)).unwrap_or(usize::MAX);
-            if let (Some(first), Some(owner)) = (first.get_mut(cell), table.get_mut(cell)) {
-                // Shards come in the order of their ids, so an equal point stays with the lower.
-                if point < *first || *owner == NOBODY {
-                    (*first, *owner) = (point, shard.index);
-                }
+            chunk.push((u128::from(xxh3(&bytes, seed)) << RANK_BITS) | rank as u128);
+            if chunk.len() == CHUNK_POINTS {
+                offer(&mut chunk, &mut least, bits);
             }
         }
     }
+    offer(&mut chunk, &mut least, bits);
 
     // A stretch without a point takes the next one's owner; after the last comes the first.
-    let mut next = table
+    let rank_mask = (1 << RANK_BITS) - 1;
+    let owner = |least: u128| {
+        let rank = usize::try_from(least & rank_mask).ok()?;
+        shards.get(rank).map(|shard| shard.index)
+    };
+    let mut next = least
         .iter()
-        .copied()
-        .find(|&owner| owner != NOBODY)
-        .unwrap_or(NOBODY);
-    for owner in table.iter_mut().rev() {
-        if *owner == NOBODY {
-            *owner = next;
-        }
-        next = *owner;
+        .find_map(|&least| owner(least))
+        .unwrap_or_default();
+    let mut table = vec![next; 1 << bits];
+    for (place, &least) in table.iter_mut().zip(&least).rev() {
+        next = owner(least).unwrap_or(next);
+        *place = next;
     }
     Ok(table)
+}
+
+/// Leaves in `least` the least point of each slot's stretch, and empties `chunk`.
+///
+/// Only the first point of a stretch can be the first one at or after some slot's start, so the
+/// ring as a whole is never sorted. A point and its shard's rank by id are one number, so that
+/// the lower id wins between equal points.
+fn offer(chunk: &mut Vec<u128>, least: &mut [u128], bits: u8) {
+    if bits > CACHED_BITS_MAX {
+        // Random access to a table this large costs more than sorting the points first.
+        chunk.sort_unstable();
+    }
+    for point in chunk.drain(..) {
+        let stretch = usize::try_from(point >> (64 + RANK_BITS - u32::from(bits)));
+        if let Some(least) = stretch.ok().and_then(|stretch| least.get_mut(stretch)) {
+            *least = point.min(*least);
+        }
+    }
 }
 
 /// The shards sorted by id, once every rule about them has been checked.
@@ -154,7 +177,9 @@ fn by_id<'s, 'n>(
     }
     let mut sorted: Vec<&RingShard<'_>> = shards.iter().collect();
     sorted.sort_unstable_by_key(|shard| shard.index);
-    let mut twice = equal_neighbour(&sorted, |a, b| a.index == b.index || b.index == NOBODY);
+    let mut twice = equal_neighbour(&sorted, |a, b| {
+        a.index == b.index || usize::from(b.index.0) >= SHARDS_MAX
+    });
     sorted.sort_unstable_by_key(|shard| shard.name);
     twice = twice.or_else(|| equal_neighbour(&sorted, |a, b| a.name == b.name));
     sorted.sort_unstable_by_key(|shard| shard.id);
@@ -174,97 +199,6 @@ fn equal_neighbour(
         .map(|(_, b)| b.id)
 }
 
-/// Why slots can't be given to shards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PlacementError {
-    /// The number of slot bits is not 4 to 20.
-    Bits {
-        /// What was given.
-        bits: u8,
-    },
-    /// The table's length is not a power of two of 2^4 to 2^20.
-    TableLength {
-        /// Its length.
-        slots: usize,
-    },
-    /// More shards than [`SHARDS_MAX`].
-    TooManyShards {
-        /// How many.
-        shards: usize,
-    },
-    /// More points than [`RING_POINTS_MAX`].
-    TooManyPoints {
-        /// How many.
-        points: u64,
-    },
-    /// A shard has the name, the id or the index of another, or an index that is out of range.
-    Duplicate {
-        /// Its id.
-        shard: ShardId,
-    },
-    /// No shard has a weight above 0.
-    NoWeight,
-    /// A shard of positive weight would be left without a slot.
-    NoSlots {
-        /// Its index.
-        shard: ShardIndex,
-    },
-}
-
-impl PlacementError {
-    /// The slug: `no_slots` or `topology`.
-    pub const fn code(&self) -> ErrorCode {
-        match self {
-            Self::NoSlots { .. } => ErrorCode::NoSlots,
-            Self::Bits { .. }
-            | Self::TableLength { .. }
-            | Self::TooManyShards { .. }
-            | Self::TooManyPoints { .. }
-            | Self::Duplicate { .. }
-            | Self::NoWeight => ErrorCode::Topology,
-        }
-    }
-}
-
-impl fmt::Display for PlacementError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bits { bits } => write!(
-                f,
-                "a keyspace can't have {bits} slot bits; choose {SLOT_BITS_MIN} to {SLOT_BITS_MAX}"
-            ),
-            Self::TableLength { slots } => write!(
-                f,
-                "a table can't have {slots} slots; it has a power of two of 2^{SLOT_BITS_MIN} to 2^{SLOT_BITS_MAX}"
-            ),
-            Self::TooManyShards { shards } => {
-                write!(
-                    f,
-                    "there are {shards} shards; at most {SHARDS_MAX} are allowed"
-                )
-            }
-            Self::TooManyPoints { points } => write!(
-                f,
-                "the ring has {points} points, at most {RING_POINTS_MAX} are allowed; use smaller weights or fewer vnodes"
-            ),
-            Self::Duplicate { shard } => write!(
-                f,
-                "shard {shard} has the name, the id or the index of another, or an index out of range; give it its own"
-            ),
-            Self::NoWeight => {
-                f.write_str("no shard has a weight above 0; give one of them a weight, or add one")
-            }
-            Self::NoSlots { shard } => write!(
-                f,
-                "the shard at index {shard} has a weight but would get no slot; use more slot bits, or a larger weight for it"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for PlacementError {}
-
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
@@ -273,6 +207,7 @@ impl core::error::Error for PlacementError {}
 )]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
 
     fn shard(name: &str, n: u16) -> RingShard<'_> {
         RingShard {
@@ -370,7 +305,17 @@ mod tests {
             twice
         );
         assert_eq!(
-            topology(&[a, RingShard { index: NOBODY, ..b }], 1, 4),
+            topology(
+                &[
+                    a,
+                    RingShard {
+                        index: ShardIndex(u16::MAX),
+                        ..b
+                    }
+                ],
+                1,
+                4
+            ),
             twice
         );
         let twice = PlacementError::Duplicate { shard: ShardId(0) };

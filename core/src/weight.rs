@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ErrorCode;
+use crate::error::ErrorCode;
 
 /// The largest weight in thousandths: 1,000,000.0.
 pub const WEIGHT_THOUSANDTHS_MAX: u32 = 1_000_000_000;

@@ -1,0 +1,268 @@
+"""Recomputes placement.json from the specification, with nothing of ours but the file.
+
+    pip install xxhash
+    python core/tests/vectors/verify.py
+
+The hash is the reference C library's. Everything else is written the plain way, straight from the
+words of the specification, so that a mistake would have to be made twice.
+"""
+
+import json
+from bisect import bisect_left
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from math import gcd, lcm
+from pathlib import Path
+
+import xxhash
+
+KEY_BYTES_MAX = 64 * 1024
+checked = 0
+
+
+def same(ours, theirs, where):
+    global checked
+    checked += 1
+    if ours != theirs:
+        raise SystemExit(f"{where}: the specification gives {ours!r}, the file {theirs!r}")
+
+
+def xxh3(data, seed):
+    return xxhash.xxh3_64_intdigest(data, seed)
+
+
+def unhex(value):
+    if isinstance(value, dict):
+        return bytes.fromhex(value["repeat"]) * value["count"]
+    return bytes.fromhex(value)
+
+
+def u32(number):
+    return number.to_bytes(4, "little")
+
+
+# Keys
+
+
+class Refused(Exception):
+    pass
+
+
+def split(key):
+    """The parts of a composite key."""
+    parts = []
+    while key:
+        length = int.from_bytes(key[:4], "little")
+        if len(key) < 4 or len(key) < 4 + length:
+            raise Refused("key_parts")
+        parts.append(key[4 : 4 + length])
+        key = key[4 + length :]
+    return parts
+
+
+def join(parts):
+    return b"".join(u32(len(part)) + part for part in parts)
+
+
+def routing_part(rule, key):
+    if len(key) > KEY_BYTES_MAX:
+        raise Refused("key_too_long")
+    if rule == "whole":
+        return key
+    if rule == "hash_tag":
+        _, _, after = key.partition(b"{")
+        tag, close, _ = after.partition(b"}")
+        return tag if close and tag else key
+    parts, group = split(key), rule["parts"]
+    if not 1 <= group <= len(parts):
+        raise Refused("key_parts")
+    return join(parts[:group])
+
+
+def check_key(case):
+    key = unhex(case["key"])
+    try:
+        routing = routing_part(case["rule"], key)
+    except Refused as refused:
+        return same(str(refused), case.get("error"), case)
+    same(routing, unhex(case["routing"]), case)
+    for given in case["hashes"]:
+        hashed = xxh3(routing, int(given["seed"]))
+        same(str(hashed), given["hash"], case)
+        same(hashed >> 44, given["stored"], case)
+        for bits, slot in given["slots"].items():
+            same(hashed >> (64 - int(bits)), slot, case)
+
+
+def check_composite(case):
+    def encoded(part):
+        ((kind, value),) = part.items()
+        return bytes.fromhex(value) if kind == "bytes" else value.encode()
+
+    same(join(encoded(part) for part in case["parts"]).hex(), case["key"], case)
+
+
+def check_weight(case):
+    typed = Decimal(case["typed"])
+    thousandths = None
+    if typed.is_finite() and 0 <= typed <= 1_000_000:
+        thousandths = int((typed * 1000).quantize(Decimal(1), ROUND_HALF_UP))
+    same(thousandths, case["thousandths"], case)
+
+
+def check_ramp(case):
+    hashed = xxh3(unhex(case["key"]), int(case["seed"]) ^ case["wave"])
+    same(hashed % 1_000_000, case["position"], case)
+    for ppm, inside in case["inside"].items():
+        same(hashed % 1_000_000 < int(ppm), inside, case)
+
+
+# Tables
+
+
+def unpack(text):
+    table = []
+    for run in text.split():
+        index, count = run.split("*")
+        table += [int(index)] * int(count)
+    return table
+
+
+def digest(table):
+    return str(xxh3(b"".join(i.to_bytes(2, "little") for i in table), 0))
+
+
+def ring(shards, vnodes, seed, bits):
+    points = []
+    for index, (id, name, m) in enumerate(shards):
+        count = max(1, (m * vnodes + 500) // 1000) if m else 0
+        for i in range(count):
+            points.append((xxh3(name.encode() + b"\0" + u32(i), seed), id, index))
+    points.sort()
+    places = [point for point, _, _ in points]
+    return [
+        points[bisect_left(places, slot << (64 - bits)) % len(points)][2]
+        for slot in range(1 << bits)
+    ]
+
+
+def check_ring(case):
+    def table(bits):
+        return ring(case["shards"], case["vnodes"], int(case["seed"]), int(bits))
+
+    for bits, given in case["table"].items():
+        same(table(bits), unpack(given), case)
+    for bits, given in case["digests"].items():
+        same(digest(table(bits)), given, case)
+
+
+def balanced(present, weights):
+    slots, total = len(present), sum(weights)
+    if total == 0:
+        raise Refused("topology")
+    shares = [Fraction(slots * m, total) for m in weights]
+    target = {index: int(share) for index, share in enumerate(shares)}
+    have = {index: 0 for index in range(1 << 16)}
+    for index in present:
+        have[index] += 1
+
+    def turn(index):
+        if target[index] == 0:
+            return 0, index
+        return (1 if have[index] > target[index] else 2), index
+
+    left = slots - sum(target.values())
+    rounded = sorted((i for i, s in enumerate(shares) if s.denominator != 1), key=turn)
+    for index in rounded[:left]:
+        target[index] += 1
+    if any(m and not target[index] for index, m in enumerate(weights)):
+        raise Refused("no_slots")
+
+    gives = {i: have[i] - target.get(i, 0) for i in have if have[i] > target.get(i, 0)}
+    line = []
+    for rank, (index, count) in enumerate(sorted(gives.items())):
+        phase = rank * 0x9E3779B9 % 2**32
+        own = [slot for slot, owner in enumerate(present) if owner == index] if count else []
+        line += [((k * 2**32 + phase) // count, slot) for k, slot in enumerate(own[:count])]
+    line = [slot for _, slot in sorted(line)]
+    table = list(present)
+    for index in sorted(target):
+        need = max(0, target[index] - have[index])
+        for slot in line[:need]:
+            table[slot] = index
+        line = line[need:]
+    assert not line
+    return table
+
+
+def check_balanced(case):
+    if "shards" in case:
+        start = ring(case["shards"], case["vnodes"], int(case["seed"]), case["bits"])
+        now = balanced(start, [m for _, _, m in case["shards"]])
+    else:
+        now = unpack(case["table"])
+
+    def shown(table):
+        return digest(table) if case["bits"] > 8 else table
+
+    def given(text):
+        return text if case["bits"] > 8 else unpack(text)
+
+    same(shown(now), given(case["start"]), case)
+    for step in case["steps"]:
+        try:
+            after = balanced(now, step["weights"])
+        except Refused as refused:
+            same(str(refused), step.get("error"), step)
+            continue
+        same(sum(a != b for a, b in zip(now, after)), step["moved"], step)
+        same(shown(after), given(step["table"]), step)
+        now = after
+
+
+def check_replicas(case):
+    table, zones = unpack(case["table"]), case["zones"]
+    clockwise = list(dict.fromkeys(table[case["slot"] :] + table[: case["slot"]]))
+    zone = {index: zones[index] if zones else 0 for index in clockwise}
+    chosen = []
+    while clockwise and len(chosen) < case["n"]:
+        used = {zone[index] for index in chosen}
+        fresh = [index for index in clockwise if zone[index] not in used]
+        chosen.append((fresh or clockwise)[0])
+        clockwise.remove(chosen[-1])
+    same(chosen, case["shards"], case)
+
+
+def check_modulo(case):
+    before, after = case["before"], case["after"]
+    whole = lcm(before, after)
+    moving = whole - min(before, after)
+    by = gcd(moving, whole)
+    same([str(moving // by), str(whole // by)], case["share"], case)
+
+
+CHECKS = {
+    "keys": check_key,
+    "composites": check_composite,
+    "weights": check_weight,
+    "rings": check_ring,
+    "balanced": check_balanced,
+    "replicas": check_replicas,
+    "ramps": check_ramp,
+    "modulo": check_modulo,
+}
+
+
+def main():
+    path = Path(__file__).with_name("placement.json")
+    sections = json.loads(path.read_text(encoding="utf-8"))
+    same(sorted(sections), sorted(CHECKS), "sections")
+    for name, section in sections.items():
+        for case in section["cases"]:
+            CHECKS[name](case)
+        print(f"{name}: {len(section['cases'])} cases agree")
+    print(f"{checked} values agree")
+
+
+if __name__ == "__main__":
+    main()
