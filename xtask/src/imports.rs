@@ -13,14 +13,16 @@ use crate::sh;
 
 /// The groups, lowest first. Within one, anything goes.
 const ORDER: &[&[&str]] = &[
-    &["ids", "time", "hash", "key", "error", "weight"],
+    &["ids", "time", "hash", "digest", "key", "error", "weight"],
     &["ring", "balance", "directory", "replicas"],
     &["phase", "wave", "domain"],
+    // The words of fencing and its pure rules, which routes and steps carry.
+    &["guard"],
     &["snapshot"],
     &["route", "router"],
     &["step"],
     &["policy"],
-    &["op", "guard", "shadow"],
+    &["op", "shadow"],
     &["migration"],
     &["recipes"],
     &["driver"],
@@ -53,7 +55,10 @@ pub(crate) fn run() -> Result<(), String> {
         println!("{} files import in order", files.len());
         return Ok(());
     }
-    Err(format!("{} imports are out of order; see CONTRIBUTING.md", breaches.len()))
+    Err(format!(
+        "{} imports are out of order; see CONTRIBUTING.md",
+        breaches.len()
+    ))
 }
 
 /// Where a file stands in the module tree.
@@ -67,8 +72,11 @@ struct Home {
 impl Home {
     /// Of a path inside `src`: `ids.rs`, `snapshot/mod.rs`, `snapshot/codec.rs`.
     fn of(inside: &Path) -> Self {
-        let mut names: Vec<String> =
-            inside.with_extension("").iter().map(|n| n.to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = inside
+            .with_extension("")
+            .iter()
+            .map(|n| n.to_string_lossy().into_owned())
+            .collect();
         if names.last().is_some_and(|n| n == "mod") {
             names.pop();
         }
@@ -87,7 +95,10 @@ impl Home {
         let Some(own) = rank(&self.module) else {
             return vec![(
                 1,
-                format!("module `{}` has no place in the order; give it one", self.module),
+                format!(
+                    "module `{}` has no place in the order; give it one",
+                    self.module
+                ),
             )];
         };
         if self.module == "lib" {
@@ -100,7 +111,10 @@ impl Home {
                 Some(there) if there <= own && target != "lib" => {}
                 Some(_) => breaches.push((
                     line,
-                    format!("`{}` may not import `{target}`, which stands after it", self.module),
+                    format!(
+                        "`{}` may not import `{target}`, which stands after it",
+                        self.module
+                    ),
                 )),
                 None => breaches.push((
                     line,
@@ -147,8 +161,13 @@ fn targets(tokens: &[Token], depth: usize) -> Vec<(usize, String)> {
 
 /// Whether `::` stands before the token: then it goes on with a path that was begun before.
 fn is_path_tail(tokens: &[Token], at: usize) -> bool {
-    at.checked_sub(1).and_then(|i| tokens.get(i)).is_some_and(|t| t.is(":"))
-        && at.checked_sub(2).and_then(|i| tokens.get(i)).is_some_and(|t| t.is(":"))
+    at.checked_sub(1)
+        .and_then(|i| tokens.get(i))
+        .is_some_and(|t| t.is(":"))
+        && at
+            .checked_sub(2)
+            .and_then(|i| tokens.get(i))
+            .is_some_and(|t| t.is(":"))
 }
 
 /// After a first `super`: how many there are in all, and what follows them.
@@ -167,7 +186,9 @@ fn climb(mut rest: &[Token]) -> (usize, &[Token]) {
 
 /// After `crate`: the words that its `::` leads to.
 fn below_root(after: &[Token]) -> Vec<(usize, String)> {
-    let [a, b, rest @ ..] = after else { return Vec::new() };
+    let [a, b, rest @ ..] = after else {
+        return Vec::new();
+    };
     if !(a.is(":") && b.is(":")) {
         return Vec::new();
     }
@@ -225,7 +246,10 @@ mod tests {
 
     #[test]
     fn what_stands_after_may_not() {
-        let found = breaches("ids.rs", "use crate::time::Instant;\nuse crate::snapshot::Snapshot;");
+        let found = breaches(
+            "ids.rs",
+            "use crate::time::Instant;\nuse crate::snapshot::Snapshot;",
+        );
         let message = "`ids` may not import `snapshot`, which stands after it";
         assert_eq!(found, [(2, message.to_owned())]);
         for source in [
@@ -245,8 +269,14 @@ mod tests {
     #[test]
     fn flat_paths_and_unknown_modules_are_refused() {
         let flat = "`crate::Epoch` names no module; write `crate::module::Epoch`";
-        assert_eq!(breaches("router.rs", "use crate::Epoch;"), [(1, flat.to_owned())]);
-        assert_eq!(breaches("router.rs", "use crate::{ids::Slot, Epoch};").len(), 1);
+        assert_eq!(
+            breaches("router.rs", "use crate::Epoch;"),
+            [(1, flat.to_owned())]
+        );
+        assert_eq!(
+            breaches("router.rs", "use crate::{ids::Slot, Epoch};").len(),
+            1
+        );
         assert_eq!(breaches("router.rs", "use crate::*;").len(), 1);
         assert_eq!(breaches("gossip.rs", "").len(), 1);
     }

@@ -17,13 +17,17 @@ impl Token {
     }
 
     pub(crate) fn is_word(&self) -> bool {
-        self.text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        self.text
+            .starts_with(|c: char| c.is_alphabetic() || c == '_')
     }
 }
 
 /// The tokens of `source`, without comments and literals.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
-    let mut lexer = Lexer { chars: source.chars().peekable(), line: 1 };
+    let mut lexer = Lexer {
+        chars: source.chars().peekable(),
+        line: 1,
+    };
     let mut found = Vec::new();
     while let Some(token) = lexer.next_token() {
         found.push(token);
@@ -66,7 +70,12 @@ impl Lexer<'_> {
                         return Some(Token { text, line });
                     }
                 }
-                c => return Some(Token { text: c.to_string(), line }),
+                c => {
+                    return Some(Token {
+                        text: c.to_string(),
+                        line,
+                    });
+                }
             }
         }
     }
@@ -107,7 +116,11 @@ impl Lexer<'_> {
         if self.bump_if('\'') {
             return;
         }
-        while self.chars.next_if(|c| c.is_alphanumeric() || *c == '_').is_some() {}
+        while self
+            .chars
+            .next_if(|c| c.is_alphanumeric() || *c == '_')
+            .is_some()
+        {}
     }
 
     fn word(&mut self, first: char) -> String {
@@ -163,7 +176,10 @@ pub(crate) fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
 }
 
 fn ends_in_cfg_test(tokens: &[Token]) -> bool {
-    let start = tokens.iter().rposition(|t| t.is("#")).unwrap_or(tokens.len());
+    let start = tokens
+        .iter()
+        .rposition(|t| t.is("#"))
+        .unwrap_or(tokens.len());
     let text: String = tokens.iter().skip(start).map(|t| t.text.as_str()).collect();
     text == "#[cfg(test)]" || text.starts_with("#[cfg(all(test,")
 }
@@ -191,7 +207,10 @@ mod tests {
 
     fn texts(source: &str) -> String {
         let kept = without_tests(tokens(source));
-        kept.iter().map(|t| t.text.as_str()).collect::<Vec<_>>().join(" ")
+        kept.iter()
+            .map(|t| t.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -201,7 +220,10 @@ mod tests {
             texts(r#"a("crate::x \" y", b"z", 'q', '\'', '\u{1F}', b'"') b"#),
             "a ( , , , , , ) b"
         );
-        assert_eq!(texts(r###"r"a\" b r#"c"d"# r##"e"#f"## g r#type"###), "b g type");
+        assert_eq!(
+            texts(r###"r"a\" b r#"c"d"# r##"e"#f"## g r#type"###),
+            "b g type"
+        );
         assert_eq!(
             texts("fn f<'a>(x: &'a str, y: &'static u8)"),
             "fn f < > ( x : & str , y : & u8 )"
@@ -210,7 +232,10 @@ mod tests {
 
     #[test]
     fn lines_are_counted() {
-        let lines: Vec<usize> = tokens("a\n/* x\n */ b \"\n\" c").iter().map(|t| t.line).collect();
+        let lines: Vec<usize> = tokens("a\n/* x\n */ b \"\n\" c")
+            .iter()
+            .map(|t| t.line)
+            .collect();
         assert_eq!(lines, [1, 3, 4]);
     }
 
@@ -221,7 +246,10 @@ mod tests {
             "# [ cfg ( test ) ] fn g ( ) { }"
         );
         assert_eq!(texts("#[cfg(test)] use a::b; d"), "# [ cfg ( test ) ] d");
-        assert_eq!(texts("#[cfg(not(test))] use a; d"), "# [ cfg ( not ( test ) ) ] use a ; d");
+        assert_eq!(
+            texts("#[cfg(not(test))] use a; d"),
+            "# [ cfg ( not ( test ) ) ] use a ; d"
+        );
         assert_eq!(
             texts("#[cfg(all(test, x))] #[y] fn f([a]: [u8; 1]) { ; } d"),
             "# [ cfg ( all ( test , x ) ) ] d"

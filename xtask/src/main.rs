@@ -21,10 +21,26 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
-    Command { name: "setup", about: "install what the tests need", run: |_| setup::run() },
-    Command { name: "test", about: "the whole gate; --list, STEP…, --from STEP", run: test::run },
-    Command { name: "imports", about: "the module order of core/src", run: |_| imports::run() },
-    Command { name: "no-std", about: "build the core with core and alloc only", run: nostd::run },
+    Command {
+        name: "setup",
+        about: "install what the tests need",
+        run: |_| setup::run(),
+    },
+    Command {
+        name: "test",
+        about: "the whole gate; --list, STEP…, --from STEP",
+        run: test::run,
+    },
+    Command {
+        name: "imports",
+        about: "the module order of core/src",
+        run: |_| imports::run(),
+    },
+    Command {
+        name: "no-std",
+        about: "build the core with core and alloc only",
+        run: nostd::run,
+    },
     // VECTORS: add `mod vectors;` above, and here
     // Command { name: "vectors", about: "write the test vectors; --check compares them", run: |args| vectors::run(args.iter().any(|a| a == "--check")) },
 ];

@@ -30,7 +30,9 @@ pub(crate) enum Toolchain {
 
 /// Who can build for `target` here, if anyone.
 pub(crate) fn toolchain(target: &str) -> Option<Toolchain> {
-    let libdir = Sh::new("rustc --print target-libdir --target").arg(target).output();
+    let libdir = Sh::new("rustc --print target-libdir --target")
+        .arg(target)
+        .output();
     if libdir.is_some_and(|dir| std::path::Path::new(&dir).is_dir()) {
         return Some(Toolchain::Usual);
     }
@@ -43,12 +45,21 @@ pub(crate) fn debian_is_ready() -> bool {
     let version = Sh::new(DEBIAN_RUSTC).arg("--version").output();
     sources
         && Sh::new(DEBIAN_CARGO).arg("--version").succeeds()
-        && version.as_deref().and_then(minor_of).is_some_and(|minor| minor >= RUST_MINOR_MIN)
+        && version
+            .as_deref()
+            .and_then(minor_of)
+            .is_some_and(|minor| minor >= RUST_MINOR_MIN)
 }
 
 /// 96 of `rustc 1.96.0 (…)`.
 fn minor_of(version: &str) -> Option<u32> {
-    version.split_whitespace().nth(1)?.split('.').nth(1)?.parse().ok()
+    version
+        .split_whitespace()
+        .nth(1)?
+        .split('.')
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 /// Builds the core's library for `target`.
@@ -65,7 +76,9 @@ pub(crate) fn build(target: &str) -> Result<(), String> {
                 .env("CARGO_TARGET_DIR", sh::second_target_dir())
                 .run()
         }
-        None => Err(format!("nothing here builds for `{target}`; run `cargo xtask setup`")),
+        None => Err(format!(
+            "nothing here builds for `{target}`; run `cargo xtask setup`"
+        )),
     }
 }
 
@@ -83,7 +96,10 @@ mod tests {
 
     #[test]
     fn the_minor_version_is_read() {
-        assert_eq!(minor_of("rustc 1.96.0 (ac68faa20 2026-05-25) (built from source)"), Some(96));
+        assert_eq!(
+            minor_of("rustc 1.96.0 (ac68faa20 2026-05-25) (built from source)"),
+            Some(96)
+        );
         assert_eq!(minor_of("rustc"), None);
     }
 }

@@ -29,7 +29,9 @@ fn component(name: &str, probe: &str, missing: &mut Vec<String>) {
         return;
     }
     if Sh::new("rustup component add").arg(name).run().is_err() {
-        missing.push(format!("{name}: `rustup component add {name}`, or your system's package"));
+        missing.push(format!(
+            "{name}: `rustup component add {name}`, or your system's package"
+        ));
     }
 }
 
@@ -68,7 +70,9 @@ fn debian_toolchain() -> Result<(), String> {
 
 fn apt(packages: &str) -> Result<(), String> {
     if Sh::new("id -u").output().as_deref() != Some("0") {
-        return Err(format!("apt-get needs root: `sudo apt-get install {packages}`"));
+        return Err(format!(
+            "apt-get needs root: `sudo apt-get install {packages}`"
+        ));
     }
     // An index that can't be refreshed may still be good enough.
     if let Err(why) = Sh::new("apt-get update -q").run() {
@@ -99,6 +103,8 @@ fn cargo_deny(missing: &mut Vec<String>) {
         return;
     }
     if let Err(why) = Sh::new("cargo install cargo-deny --locked --debug").run() {
-        missing.push(format!("cargo-deny: `cargo install cargo-deny --locked` ({why})"));
+        missing.push(format!(
+            "cargo-deny: `cargo install cargo-deny --locked` ({why})"
+        ));
     }
 }

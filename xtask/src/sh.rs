@@ -16,7 +16,11 @@ impl Sh {
     /// there is [`Sh::arg`].
     pub(crate) fn new(line: &str) -> Self {
         let mut words = line.split_whitespace().map(str::to_owned);
-        Self { program: words.next().unwrap_or_default(), args: words.collect(), envs: Vec::new() }
+        Self {
+            program: words.next().unwrap_or_default(),
+            args: words.collect(),
+            envs: Vec::new(),
+        }
     }
 
     /// One more argument, taken as it is.
@@ -27,7 +31,8 @@ impl Sh {
 
     /// More arguments, split at spaces.
     pub(crate) fn args(mut self, words: &str) -> Self {
-        self.args.extend(words.split_whitespace().map(str::to_owned));
+        self.args
+            .extend(words.split_whitespace().map(str::to_owned));
         self
     }
 
@@ -44,13 +49,19 @@ impl Sh {
         if status.success() {
             return Ok(());
         }
-        let code = status.code().map_or_else(|| "a signal".to_owned(), |c| format!("status {c}"));
+        let code = status
+            .code()
+            .map_or_else(|| "a signal".to_owned(), |c| format!("status {c}"));
         Err(format!("`{}` ended with {code}", self.line()))
     }
 
     /// Whether it starts and ends well. Silent: for looking at what the machine has.
     pub(crate) fn succeeds(self) -> bool {
-        let silent = self.command().stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let silent = self
+            .command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         silent.is_ok_and(|s| s.success())
     }
 
@@ -70,7 +81,10 @@ impl Sh {
 
     fn line(&self) -> String {
         let envs = self.envs.iter().map(|(n, v)| format!("{n}={}", quoted(v)));
-        let words = [&self.program].into_iter().chain(&self.args).map(|w| quoted(w));
+        let words = [&self.program]
+            .into_iter()
+            .chain(&self.args)
+            .map(|w| quoted(w));
         envs.chain(words).collect::<Vec<_>>().join(" ")
     }
 
@@ -139,8 +153,13 @@ mod tests {
 
     #[test]
     fn the_printed_line_can_be_pasted() {
-        let sh = Sh::new("cargo doc --no-deps").env("RUSTDOCFLAGS", "-D warnings").arg("it's");
-        assert_eq!(sh.line(), r"RUSTDOCFLAGS='-D warnings' cargo doc --no-deps 'it'\''s'");
+        let sh = Sh::new("cargo doc --no-deps")
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .arg("it's");
+        assert_eq!(
+            sh.line(),
+            r"RUSTDOCFLAGS='-D warnings' cargo doc --no-deps 'it'\''s'"
+        );
     }
 
     #[test]

@@ -16,31 +16,54 @@ struct Step {
 }
 
 const fn step(name: &'static str, about: &'static str, run: fn() -> Result<(), String>) -> Step {
-    Step { name, about, awaits: None, run }
+    Step {
+        name,
+        about,
+        awaits: None,
+        run,
+    }
 }
 
 /// In the order that finds a mistake soonest: what takes a blink first, what builds most last.
 const STEPS: &[Step] = &[
     step("setup", "what the tests need is installed", setup::run),
-    step("fmt", "the layout of the source", || Sh::new("cargo fmt --all --check").run()),
+    step("fmt", "the layout of the source", || {
+        Sh::new("cargo fmt --all --check").run()
+    }),
     step("sizes", "no file over 500 lines", walls::sizes),
-    step("lints", "no_std, and the lint table everywhere", walls::lints),
+    step(
+        "lints",
+        "no_std, and the lint table everywhere",
+        walls::lints,
+    ),
     step("imports", "the module order of core/src", imports::run),
     step("clippy", "no warning in any target", || {
         Sh::new("cargo clippy --workspace --all-targets --locked -- -D warnings").run()
     }),
-    step("deny", "licences, sources and advisories of what we build on", deny),
+    step(
+        "deny",
+        "licences, sources and advisories of what we build on",
+        deny,
+    ),
     step("tests", "unit and property tests", || {
         Sh::new("cargo test --workspace --lib --bins --tests --locked").run()
     }),
-    step("doctests", "every example of the docs and the README", || {
-        Sh::new("cargo test --workspace --doc --locked").run()
-    }),
+    step(
+        "doctests",
+        "every example of the docs and the README",
+        || Sh::new("cargo test --workspace --doc --locked").run(),
+    ),
     step("doc", "the docs, without a broken link", || {
-        Sh::new("cargo doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings").run()
+        Sh::new("cargo doc --workspace --no-deps --locked")
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .run()
     }),
-    step("no-std", "core and alloc only, on bare metal", || nostd::build(nostd::BARE_METAL)),
-    step("wasm", "core and alloc only, for browsers", || nostd::build(nostd::WASM)),
+    step("no-std", "core and alloc only, on bare metal", || {
+        nostd::build(nostd::BARE_METAL)
+    }),
+    step("wasm", "core and alloc only, for browsers", || {
+        nostd::build(nostd::WASM)
+    }),
     Step {
         name: "vectors",
         about: "the published test vectors are what the code makes",
@@ -144,7 +167,10 @@ mod tests {
     #[test]
     fn steps_are_chosen_by_name_in_their_own_order() {
         assert_eq!(names(&["model", "fmt"]), Ok(vec!["fmt", "model"]));
-        assert_eq!(names(&["--from", "model"]), Ok(vec!["model", "live-reshard"]));
+        assert_eq!(
+            names(&["--from", "model"]),
+            Ok(vec!["model", "live-reshard"])
+        );
         assert_eq!(names(&[]).map(|n| n.len()), Ok(STEPS.len()));
         assert!(names(&["--from", "nothing"]).is_err_and(|e| e.contains("`nothing`")));
         assert!(names(&["--from"]).is_err());

@@ -23,7 +23,10 @@ pub(crate) fn sizes() -> Result<(), String> {
         println!("{} files, the longest {longest} lines", files.len());
         return Ok(());
     }
-    Err(format!("over {FILE_LINES_MAX} lines, split by what they do:\n{}", too_long.join("\n")))
+    Err(format!(
+        "over {FILE_LINES_MAX} lines, split by what they do:\n{}",
+        too_long.join("\n")
+    ))
 }
 
 /// The core is `no_std`, unsafe code is forbidden, and every member keeps the lint table.
@@ -45,10 +48,15 @@ pub(crate) fn lints() -> Result<(), String> {
     for member in &members {
         let manifest = sh::read(&Path::new(member).join("Cargo.toml"))?;
         if !section(&manifest, "[lints]").any(|l| l == "workspace = true") {
-            return Err(format!("`{member}/Cargo.toml` doesn't take the workspace's lint table"));
+            return Err(format!(
+                "`{member}/Cargo.toml` doesn't take the workspace's lint table"
+            ));
         }
     }
-    println!("no_std holds, unsafe code is forbidden in {} members", members.len());
+    println!(
+        "no_std holds, unsafe code is forbidden in {} members",
+        members.len()
+    );
     Ok(())
 }
 
@@ -59,14 +67,21 @@ fn has_line(text: &str, line: &str) -> bool {
 /// The lines of a TOML table, by its head.
 fn section<'a>(manifest: &'a str, head: &str) -> impl Iterator<Item = &'a str> {
     let lines = manifest.lines().map(str::trim);
-    lines.skip_while(move |l| *l != head).skip(1).take_while(|l| !l.starts_with('['))
+    lines
+        .skip_while(move |l| *l != head)
+        .skip(1)
+        .take_while(|l| !l.starts_with('['))
 }
 
 /// The names in `members = ["…", …]`.
 fn members(workspace: &str) -> Vec<String> {
     let list = workspace.split_once("members").map_or("", |(_, rest)| rest);
     let list = list.split_once(']').map_or("", |(inside, _)| inside);
-    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    list.split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -76,7 +91,10 @@ mod tests {
     #[test]
     fn a_section_ends_at_the_next() {
         let text = "[a]\nx = 1\n[lints]\nworkspace = true\n[b]\ny = 2\n";
-        assert_eq!(section(text, "[lints]").collect::<Vec<_>>(), ["workspace = true"]);
+        assert_eq!(
+            section(text, "[lints]").collect::<Vec<_>>(),
+            ["workspace = true"]
+        );
         assert_eq!(section(text, "[c]").count(), 0);
     }
 
