@@ -1,16 +1,75 @@
-//! The workspace chores.
+//! The workspace chores: `cargo xtask help` lists them.
+//!
+//! Plain Rust over the standard library, so that it builds in a second or two. Each command
+//! prints what it runs, and a line that it prints can be pasted into a shell.
 
+mod imports;
+mod lexer;
+mod nostd;
+mod setup;
+mod sh;
+mod test;
 mod vectors;
+mod walls;
 
 use std::process::ExitCode;
 
+/// A command of this program. It fails with a message for people.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<(), String>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "setup",
+        about: "install what the tests need",
+        run: |_| setup::run(),
+    },
+    Command {
+        name: "test",
+        about: "the whole gate; --list, STEP…, --from STEP",
+        run: test::run,
+    },
+    Command {
+        name: "imports",
+        about: "the module order of core/src",
+        run: |_| imports::run(),
+    },
+    Command {
+        name: "no-std",
+        about: "build the core with core and alloc only",
+        run: nostd::run,
+    },
+    Command {
+        name: "vectors",
+        about: "write the test vectors; --check compares them",
+        run: |args| vectors::run(args.iter().any(|arg| arg == "--check")),
+    },
+];
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let done = match args.first().map(String::as_str) {
-        Some("vectors") => vectors::run(args.iter().any(|arg| arg == "--check")),
-        _ => Err("usage: cargo xtask vectors [--check]".to_owned()),
+    let (name, rest) = match args.split_first() {
+        Some((name, rest)) => (name.as_str(), rest),
+        None => ("help", &[] as &[String]),
     };
-    match done {
+    if let Err(e) = std::env::set_current_dir(sh::root()) {
+        eprintln!("error: the workspace's folder can't be entered: {e}");
+        return ExitCode::FAILURE;
+    }
+    if matches!(name, "help" | "--help" | "-h") {
+        for command in COMMANDS {
+            println!("cargo xtask {:<8} {}", command.name, command.about);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|c| c.name == name) else {
+        eprintln!("error: unknown command `{name}`; `cargo xtask help` lists them");
+        return ExitCode::FAILURE;
+    };
+    match (command.run)(rest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
