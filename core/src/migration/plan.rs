@@ -7,7 +7,7 @@ use core::fmt;
 
 use serde::Serialize;
 
-use crate::balance::{balanced, modulo_moved_share};
+use crate::balance::{all_placed, balanced, modulo_moved_share};
 use crate::error::ErrorCode;
 use crate::ids::{KeyspaceId, ShardId, ShardIndex, Slot};
 use crate::migration::log::{Log, PlannedWave};
@@ -170,7 +170,9 @@ pub fn plan(
                 balanced(&present, &weights).map_err(TopologyError::from)?
             }
             Placement::Ring { vnodes } => {
-                ring_of(&shards, &weights, vnodes, keyspace.seed, keyspace.bits)?
+                let ring = ring_of(&shards, &weights, vnodes, keyspace.seed, keyspace.bits)?;
+                all_placed(&ring, &weights).map_err(TopologyError::from)?;
+                ring
             }
         };
         let waves = waves(keyspace.id, &shards, &present, &target, wave_slots_max);

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::balance::balanced;
+use crate::balance::{all_placed, balanced};
 use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex};
 use crate::key::KeyRule;
 use crate::ring::{RingShard, ring_table};
@@ -240,7 +240,10 @@ fn initial_table(
     let weights = target_weights(shards);
     let ring = ring_of(shards, &weights, placement.vnodes(), seed, bits)?;
     match placement {
-        Placement::Ring { .. } => Ok(ring),
+        Placement::Ring { .. } => {
+            all_placed(&ring, &weights)?;
+            Ok(ring)
+        }
         Placement::Balanced { .. } => Ok(balanced(&ring, &weights)?),
     }
 }
