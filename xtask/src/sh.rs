@@ -103,10 +103,12 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// The workspace's folder.
+/// The workspace's folder, as `cargo run` says it. What was compiled in comes second: two checkouts
+/// that share a target folder share this program, and it must not judge the other one's tree.
 pub(crate) fn root() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().unwrap_or(own).to_owned()
+    let compiled = || env!("CARGO_MANIFEST_DIR").to_owned();
+    let own = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| compiled()));
+    own.parent().map_or_else(|| own.clone(), Path::to_owned)
 }
 
 /// The folder for builds by a second toolchain: beside the usual one, since two compilers that
