@@ -15,6 +15,8 @@ use crate::snapshot::Shard;
 /// The log. An empty one means that no migration is under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Log {
+    /// The epoch that the plan was made from: it begins at no other.
+    pub base: Epoch,
     /// Which way the migration goes.
     pub wish: Wish,
     /// Why it goes back or is paused; empty while it goes forward.

@@ -156,6 +156,7 @@ pub fn plan(
     }
     let shards = shards_after(snapshot, changes)?;
     let mut log = Log {
+        base: snapshot.epoch(),
         enlist: Some(shards.clone()),
         before: Some(content.shards.clone()),
         delist: changes.remove.clone(),

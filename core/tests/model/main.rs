@@ -16,7 +16,7 @@ mod world;
 use std::sync::Arc;
 
 use ringshift::migration::{Log, PlannedWave, Settings};
-use ringshift::{KeyspaceId, Policy, ShardId, Slot, SlotRange, Topology};
+use ringshift::{Epoch, KeyspaceId, Policy, ShardId, Slot, SlotRange, Topology};
 use stateright::{Checker, Model};
 
 use shard::{NOTHING, Places};
@@ -67,6 +67,7 @@ fn world(scripts: Vec<Vec<Do>>, loaded: Vec<(u8, u8)>, faults: Faults) -> World 
     World {
         initial: Arc::new(initial),
         wanted: Log {
+            base: Epoch::FIRST,
             planned: vec![planned],
             ..Log::default()
         },

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::ids::DomainId;
 use crate::migration::coordinator::advance::is_over;
 use crate::migration::coordinator::run::Run;
-use crate::migration::coordinator::{Coordinator, Ending, Task};
+use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Stage};
 use crate::phase::{Phase, Side};
@@ -33,6 +33,12 @@ impl Coordinator {
             && self.log == Log::default()
             && waves(&snapshot).next().is_none()
         {
+            if wanted.base != snapshot.epoch() {
+                let (plan, snapshot) = (wanted.base, snapshot.epoch());
+                let error = CoordinatorError::OutdatedPlan { plan, snapshot };
+                self.task = Task::Over(Ending::Stuck(error));
+                return;
+            }
             self.log = wanted;
             let before = Some(snapshot.content().shards.clone());
             self.log.before = self.log.before.take().or(before);

@@ -91,6 +91,13 @@ pub enum CoordinatorError {
         /// The snapshot's.
         snapshot: Epoch,
     },
+    /// The plan was made from another snapshot than the one in force.
+    OutdatedPlan {
+        /// The epoch that it was made from.
+        plan: Epoch,
+        /// The epoch in force.
+        snapshot: Epoch,
+    },
     /// A shard goes on refusing a command, whatever is read again.
     Refused {
         /// The shard.
@@ -121,7 +128,7 @@ impl CoordinatorError {
             Self::GuardAhead { .. } => ErrorCode::ForkedSnapshot,
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Topology { .. } => ErrorCode::Topology,
-            Self::Senseless { .. } => ErrorCode::Plan,
+            Self::OutdatedPlan { .. } | Self::Senseless { .. } => ErrorCode::Plan,
         }
     }
 }
@@ -137,6 +144,10 @@ impl fmt::Display for CoordinatorError {
             } => write!(
                 f,
                 "shard {shard} has domain {domain} at epoch {guard}, the topology store only at {snapshot}; restore the store's newest state"
+            ),
+            Self::OutdatedPlan { plan, snapshot } => write!(
+                f,
+                "the plan was made from epoch {plan}, epoch {snapshot} is in force; plan again"
             ),
             Self::Refused {
                 shard: Some(shard),
