@@ -1,7 +1,18 @@
 //! What clients asked for and what they were told, as a list of operations.
 
+mod file;
+mod load;
+mod record;
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail loudly")]
+mod tests;
+
 use std::fmt;
 use std::num::NonZeroU64;
+
+pub(crate) use file::save;
+pub(crate) use load::{HistoryError, Loaded, create, load, resume};
+pub(crate) use record::{Recorder, Recorders};
 
 /// A key, as its place in the run's list of keys.
 pub(crate) type KeyId = u32;
