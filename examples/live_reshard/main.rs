@@ -10,6 +10,7 @@ mod dataset;
 mod history;
 mod latency;
 mod options;
+mod report;
 mod zipf;
 
 fn main() {}
