@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+/// Adds a shard to four `SQLite` shards under live traffic, and proves that nothing was lost.
+///
+/// Loads real records, starts readers and writers, runs the whole online plan, then checks every
+/// acknowledged operation. Exit code 0: nothing was lost; 1: something was; 2: bad options.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "live_reshard", version, max_term_width = 100)]
+pub(crate) struct Options {
+    /// Add this many shards [default: 1, unless --remove is given]
+    #[arg(long, value_name = "SHARDS", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) add: Option<u16>,
+
+    /// Remove this many of the four shards
+    #[arg(long, value_name = "SHARDS", value_parser = clap::value_parser!(u16).range(1..=3))]
+    pub(crate) remove: Option<u16>,
+
+    /// Load only the first records of the input
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
+    pub(crate) records: Option<usize>,
+
+    /// Records of your own: CSV or JSON lines, `-` for standard input [default: 25,000 cities]
+    ///
+    /// The key is the column or field `id` or `key`, else the first column, else the line number.
+    /// The value is the whole record.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// Clients that read and write all the time
+    #[arg(long, value_name = "COUNT", default_value_t = 8,
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: u16,
+
+    /// What every random choice is drawn from; one seed, one choice of keys and operations
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Where the shards live; kept afterwards [default: a temporary folder, removed]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Die by a signal when the coordinator reaches this step; `list` prints all steps
+    ///
+    /// Go on afterwards with --resume and the same --dir.
+    #[arg(long, value_name = "STEP", conflicts_with = "rollback_at")]
+    pub(crate) kill_at: Option<String>,
+
+    /// Go on with what a killed run left in --dir
+    #[arg(long, requires = "dir")]
+    pub(crate) resume: bool,
+
+    /// Turn back when this phase is reached, and end where it began; `list` prints all phases
+    #[arg(long, value_name = "PHASE")]
+    pub(crate) rollback_at: Option<String>,
+
+    /// Write every client operation as JSON lines, for an outside checker
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
+
+    /// Slots that move at once; fewer make shorter pauses and more of them
+    #[arg(long, value_name = "SLOTS", visible_alias = "batches", default_value_t = 64,
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(crate) wave_slots: u32,
+
+    /// Print the report as JSON, with stable names
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// No progress; only the report
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+impl Options {
+    /// Reads the command line; prints help or what is wrong with it, and exits, if need be.
+    pub(crate) fn from_command_line() -> Self {
+        match Self::parse_args(std::env::args_os()) {
+            Ok(options) => options,
+            Err(error) => error.exit(),
+        }
+    }
+
+    /// Reads arguments, the program's name first.
+    pub(crate) fn parse_args<I, T>(args: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        let options = Self::try_parse_from(args)?;
+        let bad = |text: &str| {
+            use clap::CommandFactory as _;
+            Err(Self::command().error(ErrorKind::ArgumentConflict, text))
+        };
+        if options.dies() && options.dir.is_none() {
+            return bad("--kill-at needs --dir, so that --resume finds what is left");
+        }
+        Ok(options)
+    }
+
+    /// How many shards to add: one, if neither --add nor --remove says otherwise.
+    pub(crate) fn shards_added(&self) -> u16 {
+        match (self.add, self.remove) {
+            (Some(count), _) => count,
+            (None, Some(_)) => 0,
+            (None, None) => 1,
+        }
+    }
+
+    /// How many shards to remove.
+    pub(crate) fn shards_removed(&self) -> u16 {
+        self.remove.unwrap_or(0)
+    }
+
+    /// Whether only a list was asked for, of steps or of phases.
+    pub(crate) fn only_lists(&self) -> bool {
+        [&self.kill_at, &self.rollback_at]
+            .into_iter()
+            .any(|name| name.as_deref() == Some("list"))
+    }
+
+    fn dies(&self) -> bool {
+        self.kill_at.is_some() && !self.only_lists()
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.replace([',', '_'], "").parse() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+
+    fn parse(args: &str) -> Result<Options, clap::Error> {
+        let name = ["live_reshard"].into_iter();
+        Options::parse_args(name.chain(args.split_whitespace()))
+    }
+
+    #[track_caller]
+    fn refused(args: &str, expected: &str) {
+        let error = parse(args).expect_err("bad options").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        use clap::CommandFactory as _;
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn one_shard_is_added_unless_said_otherwise() {
+        let shards = |args| {
+            let options = parse(args).expect("good options");
+            (options.shards_added(), options.shards_removed())
+        };
+        assert_eq!(shards(""), (1, 0));
+        assert_eq!(shards("--remove 2"), (0, 2));
+        assert_eq!(shards("--add 3 --remove 1"), (3, 1));
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let options = parse(
+            "--records 12,000 --input x.csv --threads 16 --seed 18446744073709551615 --dir d \
+             --rollback-at shadow-read --resume --history h --json --batches 16 -q",
+        )
+        .expect("good options");
+        assert_eq!(options.records, Some(12_000));
+        assert_eq!(options.seed, u64::MAX);
+        assert_eq!(options.wave_slots, 16);
+        assert!(options.json && options.quiet && options.resume);
+        assert!(parse("--kill-at list").expect("good").only_lists());
+        assert_eq!(parse("--input -").expect("good").input, Some("-".into()));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        refused("--records 0", "at least 1 is needed");
+        refused("--threads 0", "1..=1024");
+        refused("--remove 4", "1..=3");
+        refused("--wave-slots 0", "1..=1048576");
+        refused("--resume", "--dir");
+        refused("--kill-at step", "--kill-at needs --dir");
+        refused("--kill-at a --rollback-at b --dir d", "cannot be used with");
+    }
+}
