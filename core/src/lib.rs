@@ -6,6 +6,7 @@ extern crate alloc;
 mod balance;
 mod digest;
 mod directory;
+pub mod driver;
 mod error;
 mod guard;
 pub mod hash;
