@@ -13,6 +13,7 @@ mod ids;
 mod key;
 pub mod migration;
 mod phase;
+pub mod recipes;
 mod replicas;
 mod ring;
 mod route;
