@@ -16,6 +16,7 @@ pub mod migration;
 mod op;
 mod phase;
 mod policy;
+pub mod recipes;
 mod replicas;
 mod ring;
 mod route;

@@ -1,1 +1,7 @@
-//! Real input and output around the core.
+//! Real input and output around the core: stores that keep rows behind the core's guard, and the
+//! place where snapshots live.
+//!
+//! Nothing here decides anything about routing or fencing. A store loads rows and guard rows,
+//! asks the core, and does what it says in one atomic step.
+
+pub mod store;

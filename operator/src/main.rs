@@ -1,0 +1,3 @@
+//! The binary `ringshift`.
+
+fn main() {}

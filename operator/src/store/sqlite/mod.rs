@@ -1,0 +1,161 @@
+//! A shard in one SQLite file, over the core's recipe.
+//!
+//! One connection writes, behind a lock that lets coordinators pass; a few read; one serves the
+//! coordinator's reading, one checkpoints. Other processes may have the same file open.
+
+mod attempt;
+mod bulk;
+mod checkpoint;
+mod command;
+mod lane;
+mod open;
+mod pool;
+mod rows;
+mod transaction;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use ringshift::migration::command::{Answer, Command};
+use ringshift::{Attempt, Failure, Reply};
+use rusqlite::Connection;
+
+use crate::store::decide::Request;
+use crate::store::error::StoreError;
+use crate::store::sqlite::checkpoint::Checkpointer;
+use crate::store::sqlite::lane::Lane;
+use crate::store::sqlite::pool::Pool;
+use crate::store::sqlite::transaction::Fault;
+use crate::store::{Chunks, Content, Response, Store};
+
+/// What may be chosen about a [`SqliteStore`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Connections that serve reads; more reads than that wait. At least 1.
+    pub readers: usize,
+    /// The page cache of each connection, in KiB.
+    pub cache_kib: u32,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            cache_kib: 8 * 1024,
+        }
+    }
+}
+
+/// A shard in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Arc<Lane<Connection>>,
+    readers: Pool,
+    /// What a coordinator reads with, so that it never waits for the clients' reads.
+    control: Mutex<Connection>,
+    checkpointer: Checkpointer,
+    incarnation: [u8; 16],
+    last_error: Mutex<Option<String>>,
+}
+
+impl SqliteStore {
+    /// Opens the shard at `path`, and makes it when there is no file or an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotADatabase`], [`StoreError::Foreign`] or [`StoreError::Format`] for a file
+    /// that isn't such a shard, which is then left as it is; [`StoreError::Busy`],
+    /// [`StoreError::Database`] or [`StoreError::Io`] when it can't be reached.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        open::check_header(path)?;
+        let mut writer = open::connect(path, options.cache_kib)?;
+        let incarnation = open::prepare(&mut writer, path)?;
+        let writer = Arc::new(Lane::new(writer));
+        let readers = (0..options.readers.max(1))
+            .map(|_| open::connect(path, options.cache_kib))
+            .collect::<Result<_, _>>()?;
+        let checkpoints = open::connect(path, 1024)?;
+        Ok(Self {
+            readers: Pool::new(readers),
+            control: Mutex::new(open::connect(path, options.cache_kib)?),
+            checkpointer: Checkpointer::start(checkpoints, Arc::clone(&writer))?,
+            writer,
+            incarnation,
+            last_error: Mutex::new(None),
+        })
+    }
+
+    /// What tells this file from every other: drawn when it was made.
+    pub fn incarnation(&self) -> [u8; 16] {
+        self.incarnation
+    }
+
+    fn note(&self, error: &StoreError) {
+        *self.last_error.lock() = Some(error.to_string());
+    }
+
+    /// The reply to a request that failed in the store.
+    fn failed(&self, fault: &Fault) -> Reply {
+        self.note(&fault.error);
+        let rejected = matches!(&fault.error, StoreError::Database(error) if matches!(
+            error.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::TooBig | rusqlite::ErrorCode::ConstraintViolation)
+        ));
+        Reply::Failed(if rejected {
+            Failure::Rejected
+        } else if fault.unknown {
+            Failure::MaybeApplied
+        } else {
+            Failure::NotSent
+        })
+    }
+}
+
+impl Store for SqliteStore {
+    fn attempt(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> Response {
+        let Some(request) = Request::of(attempt, content) else {
+            return Reply::Failed(Failure::Rejected).into();
+        };
+        let result = match request {
+            Request::Read | Request::Confirm(_) => self
+                .readers
+                .with(|connection| attempt::read(connection, attempt, key, request)),
+            Request::Write(..) | Request::Apply(..) => {
+                let writer = self.writer.ordinary();
+                attempt::write(&writer, attempt, key, request)
+            }
+        };
+        match result {
+            Ok((response, rows)) => {
+                if rows > 0 {
+                    self.checkpointer.count(rows);
+                }
+                response
+            }
+            Err(fault) => self.failed(&fault).into(),
+        }
+    }
+
+    fn command(&self, command: &Command, chunks: &Chunks) -> Answer {
+        match self.carry_out(command, chunks) {
+            Ok(answer) => answer,
+            Err(fault) => {
+                self.note(&fault.error);
+                Answer::Unreachable
+            }
+        }
+    }
+
+    fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+}
