@@ -5,3 +5,6 @@
 //! asks the core, and does what it says in one atomic step.
 
 pub mod store;
+pub mod client;
+pub mod runner;
+pub mod topology;

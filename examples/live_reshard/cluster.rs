@@ -1,0 +1,186 @@
+//! The cluster of the example: SQLite shards and a topology file in one folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ringshift::migration::{Answer, Changes, Command, Log, Plan, home_installs, plan};
+use ringshift::{
+    KeyspaceTopology, Shard, ShardId, ShardState, ShardTopology, Snapshot, Term, Topology,
+};
+use ringshift_operator::client::Stores;
+use ringshift_operator::store::{Chunks, SqliteStore, Store};
+use ringshift_operator::topology::{FileTopology, TopologyStore};
+use serde::{Deserialize, Serialize};
+
+use crate::options::Options;
+
+/// The one keyspace.
+pub(crate) const KEYSPACE: &str = "records";
+/// Shards before anything moves.
+pub(crate) const SHARDS: u16 = 4;
+
+pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a killed run leaves for the one that resumes it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Settled {
+    pub(crate) seed: u64,
+    pub(crate) records: Option<usize>,
+    pub(crate) input: Option<PathBuf>,
+    pub(crate) added: u16,
+    pub(crate) removed: u16,
+}
+
+impl Settled {
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            seed: options.seed,
+            records: options.records,
+            input: options.input.clone(),
+            added: options.shards_added(),
+            removed: options.shards_removed(),
+        }
+    }
+
+    pub(crate) fn read(folder: &Path) -> Result<Self, Failed> {
+        let path = folder.join("run.json");
+        let text = fs::read_to_string(&path).map_err(|error| {
+            format!("`{}` can't be read: {error}; is it the folder of a killed run?", path.display())
+        })?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failed> {
+        Ok(fs::write(folder.join("run.json"), serde_json::to_string_pretty(self)?)?)
+    }
+}
+
+/// The folder's stores.
+pub(crate) struct Cluster {
+    pub(crate) topology: Arc<FileTopology>,
+    pub(crate) stores: Stores,
+    folder: PathBuf,
+}
+
+impl Cluster {
+    /// A new cluster in an empty folder.
+    pub(crate) fn create(folder: &Path, seed: u64) -> Result<Self, Failed> {
+        fs::create_dir_all(folder)?;
+        let topology_file = folder.join("topology.ringshift");
+        if topology_file.exists() {
+            let error = format!(
+                "`{}` has a cluster already; go on with --resume, or take another folder",
+                folder.display()
+            );
+            return Err(error.into());
+        }
+        let snapshot = first_snapshot(seed)?;
+        let topology = Arc::new(FileTopology::open(&topology_file)?);
+        topology.create(&snapshot)?;
+        let mut cluster = Self { topology, stores: Stores::new(), folder: folder.to_path_buf() };
+        cluster.open_stores(&snapshot.content().shards)?;
+        for (&shard, store) in &cluster.stores {
+            let rows = home_installs(&snapshot, shard);
+            let install = Command::Install { shard, term: Term(1), rows };
+            let answer = store.command(&install, &Chunks::default());
+            if answer != Answer::Done {
+                return Err(format!("shard {shard} can't be set up: {answer:?}").into());
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// The cluster that a killed run left.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Failed> {
+        let topology = Arc::new(FileTopology::open(folder.join("topology.ringshift"))?);
+        let record = topology.load()?;
+        let mut cluster = Self { topology, stores: Stores::new(), folder: folder.to_path_buf() };
+        cluster.open_stores(&record.snapshot.content().shards)?;
+        for shards in [record.log.enlist, record.log.before].into_iter().flatten() {
+            cluster.open_stores(&shards)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Opens what isn't open yet; a shard's endpoint is its file's name.
+    fn open_stores(&mut self, shards: &[Shard]) -> Result<(), Failed> {
+        for shard in shards {
+            if !self.stores.contains_key(&shard.id) {
+                let store = SqliteStore::open(self.folder.join(&shard.endpoint))?;
+                self.stores.insert(shard.id, Arc::new(store));
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans what was asked for and opens the shards that join.
+    pub(crate) fn plan(&mut self, settled: &Settled, wave_slots: u32) -> Result<Plan, Failed> {
+        let snapshot = self.topology.load()?.snapshot;
+        let known = &snapshot.content().shards;
+        let next = known.iter().map(|shard| shard.id.0).max().unwrap_or(0) + 1;
+        let add = (next..).take(settled.added.into()).map(shard).collect::<Result<Vec<_>, _>>()?;
+        let remove = known.iter().rev().take(settled.removed.into()).map(|shard| shard.id);
+        let changes = Changes { add, remove: remove.collect(), ..Changes::default() };
+        let plan = plan(&snapshot, &changes, wave_slots)?;
+        self.open_stores(plan.log.enlist.as_deref().unwrap_or_default())?;
+        Ok(plan)
+    }
+
+    /// Whether a resumed run finds nothing to go on with, although its shards haven't changed yet:
+    /// it was killed before its plan was written down.
+    pub(crate) fn must_plan(&self, settled: &Settled) -> Result<bool, Failed> {
+        let record = self.topology.load()?;
+        let shards = record.snapshot.content().shards.len();
+        let idle = record.log == Log::default()
+            && record.snapshot.content().keyspaces.iter().all(|k| k.waves.is_empty());
+        let unchanged = shards == usize::from(SHARDS) && settled.added != settled.removed;
+        Ok(idle && unchanged)
+    }
+
+    /// Sizes of the files, for people.
+    pub(crate) fn bytes(&self) -> io::Result<u64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(&self.folder)? {
+            bytes += entry?.metadata()?.len();
+        }
+        Ok(bytes)
+    }
+}
+
+fn first_snapshot(seed: u64) -> Result<Snapshot, Failed> {
+    let shards = (1..=u32::from(SHARDS))
+        .map(|id| ShardTopology {
+            id: ShardId(id),
+            name: format!("shard-{id}"),
+            weight: 1.0,
+            endpoint: format!("shard-{id}.db"),
+            zone: String::new(),
+            tags: Vec::new(),
+            state: ShardState::Active,
+        })
+        .collect();
+    let keyspace = KeyspaceTopology { seed: seed.to_string(), ..KeyspaceTopology::default() };
+    let topology = Topology {
+        cluster: "live-reshard".to_owned(),
+        lease_ms: 0,
+        keyspaces: BTreeMap::from([(KEYSPACE.to_owned(), keyspace)]),
+        shards,
+    };
+    Ok(topology.snapshot()?)
+}
+
+fn shard(id: u32) -> Result<Shard, ringshift::TopologyError> {
+    ShardTopology {
+        id: ShardId(id),
+        name: format!("shard-{id}"),
+        weight: 1.0,
+        endpoint: format!("shard-{id}.db"),
+        zone: String::new(),
+        tags: Vec::new(),
+        state: ShardState::Active,
+    }
+    .shard()
+}

@@ -1,0 +1,154 @@
+//! Watches the coordinator: progress for people, figures for the report, and the two ways of
+//! disturbing it that the options offer.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant as Clock};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use ringshift::migration::{Answer, Coordinator, Move, Point, Stage};
+use ringshift::{DomainId, Phase};
+use ringshift_operator::runner::{Event, Observer};
+
+use crate::cluster::Failed;
+use crate::latency::Latency;
+use crate::report::Step;
+
+/// What to do to the coordinator, and where.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Disturbance {
+    /// Die by a signal before this is done.
+    pub(crate) kill_at: Option<Point>,
+    /// Turn back when a wave has come to this phase.
+    pub(crate) rollback_at: Option<Phase>,
+}
+
+pub(crate) struct Watch {
+    disturbance: Disturbance,
+    bar: Option<ProgressBar>,
+    began: Clock,
+    pub(crate) pauses: Latency,
+    pub(crate) lag_rows_max: u64,
+    pub(crate) steps: Vec<Step>,
+    /// What the last step is about.
+    current: Option<(Option<DomainId>, &'static str)>,
+    rows: u64,
+}
+
+impl Watch {
+    pub(crate) fn new(
+        disturbance: Disturbance,
+        waves: usize,
+        quiet: bool,
+        began: Clock,
+    ) -> Result<Self, Failed> {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template(
+                "{spinner} {elapsed_precise} [{bar:30}] wave {pos}/{len}  {msg}",
+            );
+            let bar = ProgressBar::new(waves as u64);
+            bar.enable_steady_tick(Duration::from_millis(120));
+            style.map(|style| bar.with_style(style)).unwrap_or_else(|_| ProgressBar::hidden())
+        });
+        Ok(Self {
+            disturbance,
+            bar,
+            began,
+            pauses: Latency::new()?,
+            lag_rows_max: 0,
+            steps: Vec::new(),
+            current: None,
+            rows: 0,
+        })
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// One entry of the timeline a wave and kind of work, not one a command.
+    fn enter(&mut self, wave: Option<DomainId>, name: &'static str) {
+        let now = self.began.elapsed().as_secs_f64();
+        if self.current != Some((wave, name)) {
+            self.current = Some((wave, name));
+            let name = match wave {
+                Some(wave) => format!("wave {wave}: {name}"),
+                None => name.to_owned(),
+            };
+            self.steps.push(Step { name, at_s: now, took_s: 0.0 });
+        }
+    }
+
+    fn show(&self, event: &Event<'_>, coordinator: &Coordinator) {
+        let Some(bar) = &self.bar else { return };
+        let content = coordinator.snapshot().map(|snapshot| snapshot.content());
+        let waves = content.map(|content| content.keyspaces.iter().flat_map(|k| &k.waves));
+        let through = |phase: Phase| matches!(phase, Phase::Reversed | Phase::Ended(_));
+        if event.point.goal == Move::Switch || event.point.goal == Move::Retire {
+            let done = waves.into_iter().flatten().filter(|wave| through(wave.phase)).count();
+            bar.set_position(bar.position().max(done as u64));
+        }
+        let wave = event.wave.map(|wave| format!("wave {wave}: ")).unwrap_or_default();
+        bar.set_message(format!(
+            "{wave}{}  {} rows copied, {} mismatches",
+            event.point.goal,
+            self.rows,
+            coordinator.mismatches().len()
+        ));
+    }
+}
+
+impl Observer for Watch {
+    fn before(&mut self, point: Point, _wave: Option<DomainId>) {
+        if self.disturbance.kill_at == Some(point) {
+            let own = rustix::process::getpid();
+            // Not an exit: nothing is flushed, dropped or said, as when the machine's power goes.
+            let _gone = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+        }
+    }
+
+    fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
+        self.enter(event.wave, about(event.point.goal));
+        if let Some(step) = self.steps.last_mut() {
+            step.took_s = self.began.elapsed().as_secs_f64() - step.at_s;
+        }
+        if let Answer::Changes { rows, .. } = event.answer {
+            self.rows += u64::from(*rows);
+            if event.point.stage == Stage::DrainRead {
+                self.lag_rows_max = self.lag_rows_max.max(u64::from(*rows));
+            }
+        }
+        self.show(event, coordinator);
+    }
+
+    fn barrier(&mut self, _goal: Move, _wave: Option<DomainId>, pause: Duration) {
+        self.pauses.record(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn wants_back(&mut self, coordinator: &Coordinator) -> Option<String> {
+        let phase = self.disturbance.rollback_at?;
+        let snapshot = coordinator.snapshot()?;
+        let mut waves = snapshot.content().keyspaces.iter().flat_map(|k| &k.waves);
+        waves.any(|wave| wave.phase == phase).then(|| {
+            self.disturbance.rollback_at = None;
+            format!("--rollback-at {phase}")
+        })
+    }
+}
+
+/// What a move is part of, for the timeline.
+const fn about(goal: Move) -> &'static str {
+    match goal {
+        Move::TakeOver => "take office",
+        Move::Enlist => "enlist the shards",
+        Move::Begin | Move::Mirror => "prepare, double-write",
+        Move::Copy | Move::Shadow | Move::Verify => "copy and compare",
+        Move::Ramp(_) => "move the reads",
+        Move::Switch => "switch the writes",
+        Move::Unread | Move::SwitchBack | Move::Cancel => "go back",
+        Move::Abort => "abort a barrier",
+        Move::Finish | Move::Clean | Move::Retire => "finish, purge",
+        Move::Delist => "settle the list of shards",
+    }
+}
