@@ -73,7 +73,9 @@ pub async fn drive<E: Environment>(operation: &mut Operation, world: &E) -> Driv
             Step::Send(attempt) => world.trail(attempt),
             Step::Refresh { newer_than } => {
                 refreshes += 1;
-                let Step::Wait { until } = operation.poll() else { continue };
+                let Step::Wait { until } = operation.poll() else {
+                    continue;
+                };
                 let plan = first(world.refresh(newer_than), world.sleep(until)).await;
                 match plan {
                     Some(plan) => operation.handle_snapshot(world.now(), plan),
@@ -107,14 +109,22 @@ pub async fn drive<E: Environment>(operation: &mut Operation, world: &E) -> Driv
                     Outcome::Missing | Outcome::Written { .. } | Outcome::Failed(_) => None,
                 };
                 let found = carrier.map(|at| found.swap_remove(at).1);
-                return Driven { outcome, found, attempts, refreshes };
+                return Driven {
+                    outcome,
+                    found,
+                    attempts,
+                    refreshes,
+                };
             }
         }
     }
 }
 
 fn get<F>(found: &[(AttemptId, F)], id: AttemptId) -> Option<&F> {
-    found.iter().find(|(at, _)| *at == id).map(|(_, found)| found)
+    found
+        .iter()
+        .find(|(at, _)| *at == id)
+        .map(|(_, found)| found)
 }
 
 /// What `work` gives, or `None` when `limit` is over first. Work that is ready wins.

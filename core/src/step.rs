@@ -57,8 +57,14 @@ impl Attempt {
     /// The attempt whose reply brought this one's payload, if it isn't the caller's own.
     pub const fn found_by(&self) -> Option<AttemptId> {
         match self.kind {
-            AttemptKind::Apply { payload: Payload::FoundBy(id), .. } => Some(id),
-            AttemptKind::Apply { payload: Payload::Own, .. }
+            AttemptKind::Apply {
+                payload: Payload::FoundBy(id),
+                ..
+            } => Some(id),
+            AttemptKind::Apply {
+                payload: Payload::Own,
+                ..
+            }
             | AttemptKind::Read
             | AttemptKind::Write
             | AttemptKind::Confirm => None,

@@ -48,13 +48,19 @@ impl Settled {
     pub(crate) fn read(folder: &Path) -> Result<Self, Failed> {
         let path = folder.join("run.json");
         let text = fs::read_to_string(&path).map_err(|error| {
-            format!("`{}` can't be read: {error}; is it the folder of a killed run?", path.display())
+            format!(
+                "`{}` can't be read: {error}; is it the folder of a killed run?",
+                path.display()
+            )
         })?;
         Ok(serde_json::from_str(&text)?)
     }
 
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failed> {
-        Ok(fs::write(folder.join("run.json"), serde_json::to_string_pretty(self)?)?)
+        Ok(fs::write(
+            folder.join("run.json"),
+            serde_json::to_string_pretty(self)?,
+        )?)
     }
 }
 
@@ -80,11 +86,19 @@ impl Cluster {
         let snapshot = first_snapshot(seed)?;
         let topology = Arc::new(FileTopology::open(&topology_file)?);
         topology.create(&snapshot)?;
-        let mut cluster = Self { topology, stores: Stores::new(), folder: folder.to_path_buf() };
+        let mut cluster = Self {
+            topology,
+            stores: Stores::new(),
+            folder: folder.to_path_buf(),
+        };
         cluster.open_stores(&snapshot.content().shards)?;
         for (&shard, store) in &cluster.stores {
             let rows = home_installs(&snapshot, shard);
-            let install = Command::Install { shard, term: Term(1), rows };
+            let install = Command::Install {
+                shard,
+                term: Term(1),
+                rows,
+            };
             let answer = store.command(&install, &Chunks::default());
             if answer != Answer::Done {
                 return Err(format!("shard {shard} can't be set up: {answer:?}").into());
@@ -97,7 +111,11 @@ impl Cluster {
     pub(crate) fn open(folder: &Path) -> Result<Self, Failed> {
         let topology = Arc::new(FileTopology::open(folder.join("topology.ringshift"))?);
         let record = topology.load()?;
-        let mut cluster = Self { topology, stores: Stores::new(), folder: folder.to_path_buf() };
+        let mut cluster = Self {
+            topology,
+            stores: Stores::new(),
+            folder: folder.to_path_buf(),
+        };
         cluster.open_stores(&record.snapshot.content().shards)?;
         for shards in [record.log.enlist, record.log.before].into_iter().flatten() {
             cluster.open_stores(&shards)?;
@@ -121,9 +139,20 @@ impl Cluster {
         let snapshot = self.topology.load()?.snapshot;
         let known = &snapshot.content().shards;
         let next = known.iter().map(|shard| shard.id.0).max().unwrap_or(0) + 1;
-        let add = (next..).take(settled.added.into()).map(shard).collect::<Result<Vec<_>, _>>()?;
-        let remove = known.iter().rev().take(settled.removed.into()).map(|shard| shard.id);
-        let changes = Changes { add, remove: remove.collect(), ..Changes::default() };
+        let add = (next..)
+            .take(settled.added.into())
+            .map(shard)
+            .collect::<Result<Vec<_>, _>>()?;
+        let remove = known
+            .iter()
+            .rev()
+            .take(settled.removed.into())
+            .map(|shard| shard.id);
+        let changes = Changes {
+            add,
+            remove: remove.collect(),
+            ..Changes::default()
+        };
         let plan = plan(&snapshot, &changes, wave_slots)?;
         self.open_stores(plan.log.enlist.as_deref().unwrap_or_default())?;
         Ok(plan)
@@ -135,7 +164,12 @@ impl Cluster {
         let record = self.topology.load()?;
         let shards = record.snapshot.content().shards.len();
         let idle = record.log == Log::default()
-            && record.snapshot.content().keyspaces.iter().all(|k| k.waves.is_empty());
+            && record
+                .snapshot
+                .content()
+                .keyspaces
+                .iter()
+                .all(|k| k.waves.is_empty());
         let unchanged = shards == usize::from(SHARDS) && settled.added != settled.removed;
         Ok(idle && unchanged)
     }
@@ -162,7 +196,10 @@ fn first_snapshot(seed: u64) -> Result<Snapshot, Failed> {
             state: ShardState::Active,
         })
         .collect();
-    let keyspace = KeyspaceTopology { seed: seed.to_string(), ..KeyspaceTopology::default() };
+    let keyspace = KeyspaceTopology {
+        seed: seed.to_string(),
+        ..KeyspaceTopology::default()
+    };
     let topology = Topology {
         cluster: "live-reshard".to_owned(),
         lease_ms: 0,

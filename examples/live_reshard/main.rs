@@ -42,8 +42,18 @@ fn start(options: &Options) -> Result<bool, Failed> {
         return Ok(true);
     }
     let disturbance = Disturbance {
-        kill_at: named(options.kill_at.as_deref(), "kill-at", "step", Point::from_name)?,
-        rollback_at: named(options.rollback_at.as_deref(), "rollback-at", "phase", phase)?,
+        kill_at: named(
+            options.kill_at.as_deref(),
+            "kill-at",
+            "step",
+            Point::from_name,
+        )?,
+        rollback_at: named(
+            options.rollback_at.as_deref(),
+            "rollback-at",
+            "phase",
+            phase,
+        )?,
     };
     let report = run::run(options, disturbance)?;
     let mut out = std::io::stdout().lock();

@@ -23,6 +23,8 @@ pub(crate) struct Report {
     pub(crate) clients: u64,
     pub(crate) shards_before: u64,
     pub(crate) shards_after: u64,
+    /// How the migration ended.
+    pub(crate) ending: String,
     pub(crate) moved: Moved,
     pub(crate) before: Traffic,
     pub(crate) during: Traffic,

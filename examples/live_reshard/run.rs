@@ -24,13 +24,43 @@ use crate::watch::{Disturbance, Watch};
 use crate::workload::{Done, Shared, Stage, Worker};
 use crate::zipf::Zipf;
 
-/// How long clients run before the migration begins.
-const WARM_UP: Duration = Duration::from_millis(500);
-const BEFORE: Duration = Duration::from_secs(3);
-const AFTER: Duration = Duration::from_millis(300);
+/// How long clients run before the migration begins, and after it.
+struct Windows {
+    warm_up: Duration,
+    before: Duration,
+    after: Duration,
+}
 
-/// Soaks short enough to watch, on a machine where a week is too long.
-fn settings() -> Settings {
+impl Windows {
+    fn of(options: &Options) -> Self {
+        let ms = if options.brisk {
+            [20, 50, 20]
+        } else {
+            [500, 3_000, 300]
+        };
+        let [warm_up, before, after] = ms.map(Duration::from_millis);
+        Self {
+            warm_up,
+            before,
+            after,
+        }
+    }
+}
+
+/// Soaks short enough to watch, where a real migration takes a week.
+fn settings(options: &Options) -> Settings {
+    if options.brisk {
+        return Settings {
+            shadow_ms: 5,
+            ramps_ppm: vec![250_000, 1_000_000],
+            ramp_ms: 1,
+            reversed_ms: 10,
+            chunk_rows: 4,
+            lag_rows_max: 4,
+            checkpoint_chunks: 2,
+            ..Settings::default()
+        };
+    }
     Settings {
         shadow_ms: 100,
         ramp_ms: 20,
@@ -73,31 +103,34 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
     } else {
         None
     };
-    let waves = plan.as_ref().map_or(begun.log.planned.len(), |plan| plan.log.planned.len());
-    let crew = Crew::new(&cluster, &begun.snapshot, options.threads, settled.seed, begun.term.0);
+    let waves = plan
+        .as_ref()
+        .map_or(begun.log.planned.len(), |plan| plan.log.planned.len());
+    let crew = Crew::new(&cluster, &begun.snapshot, options.threads, settled.seed);
     let mut watch = Watch::new(disturbance, waves, options.quiet || options.json, clock)?;
     let mut crew_done = Vec::new();
     if !options.resume {
         crew_done = load(&shared, &crew, &recorders, count)?;
     }
 
+    let windows = Windows::of(options);
     let mut during = Duration::ZERO;
     let mut ending = Ending::Complete;
     let traffic = with_traffic(&shared, &crew, &recorders, || {
-        thread::sleep(WARM_UP);
+        thread::sleep(windows.warm_up);
         shared.stage.set(Stage::BEFORE);
-        thread::sleep(BEFORE);
+        thread::sleep(windows.before);
         shared.stage.set(Stage::DURING);
         let began = Clock::now();
         let term = ringshift::Term(begun.term.0 + 1);
         let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
         let log = plan.as_ref().map(|plan| plan.log.clone());
         let mut coordinator =
-            Coordinator::new(term, Arc::new(settings()), log, runner.now());
+            Coordinator::new(term, Arc::new(settings(options)), log, runner.now());
         ending = runner.run(&mut coordinator, &mut watch);
         during = began.elapsed();
         shared.stage.set(Stage::COOL_DOWN);
-        thread::sleep(AFTER);
+        thread::sleep(windows.after);
         Ok(coordinator.mismatches().len())
     })?;
     watch.finish();
@@ -116,6 +149,13 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         records: u64::from(count),
         clients: options.threads.into(),
         shards_before: begun.snapshot.content().shards.len() as u64,
+        ending: match &ending {
+            Ending::Complete => "complete".to_owned(),
+            Ending::RolledBack { reason } => format!("rolled back: {reason}"),
+            Ending::Paused { reason } => format!("paused: {reason}"),
+            Ending::SteppedDown { term } => format!("stepped down before term {term}"),
+            Ending::Stuck(error) => format!("stuck: {error}"),
+        },
         mismatches: traffic.mismatches as u64,
         retries: crew.sum(Client::retries),
         refreshes: crew.sum(Client::refreshes),
@@ -130,7 +170,7 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         meter.merge(&part.meter);
         ops.extend(part.ops);
     }
-    report.set_traffic(&meter, BEFORE.as_secs_f64(), during.as_secs_f64());
+    report.set_traffic(&meter, windows.before.as_secs_f64(), during.as_secs_f64());
     let end = cluster.topology.load()?.snapshot;
     report.shards_after = end.content().shards.len() as u64;
     report.moved = moved(&begun.snapshot, &end, &keys)?;
@@ -163,12 +203,18 @@ struct Folder {
 impl Folder {
     fn of(options: &Options) -> Result<Self, Failed> {
         if let Some(path) = &options.dir {
-            return Ok(Self { path: path.clone(), temporary: false });
+            return Ok(Self {
+                path: path.clone(),
+                temporary: false,
+            });
         }
         let name = format!("live_reshard-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path)?;
-        Ok(Self { path, temporary: true })
+        Ok(Self {
+            path,
+            temporary: true,
+        })
     }
 }
 
@@ -191,7 +237,10 @@ fn recorders(
     if options.resume {
         Ok(history::resume(&journal, keys.clone())?)
     } else if options.dir.is_some() {
-        Ok((history::create(&journal, keys.clone())?, history::Loaded::default()))
+        Ok((
+            history::create(&journal, keys.clone())?,
+            history::Loaded::default(),
+        ))
     } else {
         Ok((Recorders::in_memory(), history::Loaded::default()))
     }
@@ -208,14 +257,22 @@ struct Crew {
 }
 
 impl Crew {
-    fn new(cluster: &Cluster, map: &Arc<Snapshot>, threads: u16, seed: u64, run: u32) -> Self {
-        let client = |number: u64| {
+    fn new(cluster: &Cluster, map: &Arc<Snapshot>, threads: u16, seed: u64) -> Self {
+        let client = || {
             let topology: Arc<dyn TopologyStore> = cluster.topology.clone();
-            let name = (u64::from(run) << 32) | (number + 1);
+            // Never the name of a killed run's client: a store that sees an operation's id again
+            // takes it for a repeat, and changes nothing.
+            let name = fastrand::u64(..);
             let stores = cluster.stores.clone();
             Client::new(map.clone(), stores, topology, Policy::default(), name)
         };
-        Self { shared: client(0), stale: client(1), ahead: client(2), threads, seed }
+        Self {
+            shared: client(),
+            stale: client(),
+            ahead: client(),
+            threads,
+            seed,
+        }
     }
 
     /// The client of a thread: of eight threads, one is stale and one ahead.
@@ -228,7 +285,10 @@ impl Crew {
     }
 
     fn sum(&self, figure: impl Fn(&Client) -> u64) -> u64 {
-        [&self.shared, &self.stale, &self.ahead].into_iter().map(figure).sum()
+        [&self.shared, &self.stale, &self.ahead]
+            .into_iter()
+            .map(figure)
+            .sum()
     }
 }
 
@@ -249,7 +309,10 @@ fn with_traffic(
         let threads: Vec<_> = (0..crew.threads)
             .map(|thread| {
                 let recorder = recorders.client();
-                let seed = crew.seed.wrapping_mul(0x9e37_79b9).wrapping_add(thread.into());
+                let seed = crew
+                    .seed
+                    .wrapping_mul(0x9e37_79b9)
+                    .wrapping_add(thread.into());
                 scope.spawn(move || -> Result<Done, Failed> {
                     let mut worker = Worker::new(shared, crew.client(thread), recorder, seed)?;
                     worker.run()?;
@@ -265,7 +328,10 @@ fn with_traffic(
         for thread in threads {
             done.push(thread.join().map_err(|_| "a client panicked")??);
         }
-        Ok(Traffic { crew: done, mismatches: worked? })
+        Ok(Traffic {
+            crew: done,
+            mismatches: worked?,
+        })
     })
 }
 
@@ -332,7 +398,11 @@ fn moved(before: &Arc<Snapshot>, after: &Arc<Snapshot>, keys: &[String]) -> Resu
         tables.map(|owner| snapshot.shard_id(owner)).collect()
     };
     let (old_owners, new_owners) = (owners(before), owners(after));
-    let slots = old_owners.iter().zip(&new_owners).filter(|(old, new)| old != new).count();
+    let slots = old_owners
+        .iter()
+        .zip(&new_owners)
+        .filter(|(old, new)| old != new)
+        .count();
     let count = |snapshot: &Snapshot| u32::try_from(snapshot.content().shards.len());
     let (had, has) = (count(before)?, count(after)?);
     let modulo = modulo_moved_share(had, has).map_or(0.0, |(moved, of)| share(moved, of));
@@ -348,5 +418,9 @@ fn moved(before: &Arc<Snapshot>, after: &Arc<Snapshot>, keys: &[String]) -> Resu
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }

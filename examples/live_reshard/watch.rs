@@ -47,7 +47,9 @@ impl Watch {
             );
             let bar = ProgressBar::new(waves as u64);
             bar.enable_steady_tick(Duration::from_millis(120));
-            style.map(|style| bar.with_style(style)).unwrap_or_else(|_| ProgressBar::hidden())
+            style
+                .map(|style| bar.with_style(style))
+                .unwrap_or_else(|_| ProgressBar::hidden())
         });
         Ok(Self {
             disturbance,
@@ -68,16 +70,33 @@ impl Watch {
     }
 
     /// One entry of the timeline a wave and kind of work, not one a command.
-    fn enter(&mut self, wave: Option<DomainId>, name: &'static str) {
-        let now = self.began.elapsed().as_secs_f64();
-        if self.current != Some((wave, name)) {
-            self.current = Some((wave, name));
-            let name = match wave {
-                Some(wave) => format!("wave {wave}: {name}"),
-                None => name.to_owned(),
-            };
-            self.steps.push(Step { name, at_s: now, took_s: 0.0 });
+    fn enter(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
+        let about = about(event.point.goal);
+        let wave = event.wave.filter(|_| about == MOVING);
+        let current = (wave, if wave.is_some() { MOVING } else { about });
+        if self.current == Some(current) {
+            return;
         }
+        self.current = Some(current);
+        let content = coordinator.snapshot().map(|snapshot| snapshot.content());
+        let waves = content.map(|content| content.keyspaces.iter().flat_map(|k| &k.waves));
+        let wave = waves.into_iter().flatten().find(|w| Some(w.domain) == wave);
+        let name = match wave {
+            Some(wave) => format!(
+                "wave {}: shard {} -> {}, {} slots",
+                wave.domain,
+                wave.from,
+                wave.to,
+                wave.slot_count()
+            ),
+            None => about.to_owned(),
+        };
+        let at_s = self.began.elapsed().as_secs_f64();
+        self.steps.push(Step {
+            name,
+            at_s,
+            took_s: 0.0,
+        });
     }
 
     fn show(&self, event: &Event<'_>, coordinator: &Coordinator) {
@@ -86,10 +105,17 @@ impl Watch {
         let waves = content.map(|content| content.keyspaces.iter().flat_map(|k| &k.waves));
         let through = |phase: Phase| matches!(phase, Phase::Reversed | Phase::Ended(_));
         if event.point.goal == Move::Switch || event.point.goal == Move::Retire {
-            let done = waves.into_iter().flatten().filter(|wave| through(wave.phase)).count();
+            let done = waves
+                .into_iter()
+                .flatten()
+                .filter(|wave| through(wave.phase))
+                .count();
             bar.set_position(bar.position().max(done as u64));
         }
-        let wave = event.wave.map(|wave| format!("wave {wave}: ")).unwrap_or_default();
+        let wave = event
+            .wave
+            .map(|wave| format!("wave {wave}: "))
+            .unwrap_or_default();
         bar.set_message(format!(
             "{wave}{}  {} rows copied, {} mismatches",
             event.point.goal,
@@ -109,7 +135,7 @@ impl Observer for Watch {
     }
 
     fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
-        self.enter(event.wave, about(event.point.goal));
+        self.enter(event, coordinator);
         if let Some(step) = self.steps.last_mut() {
             step.took_s = self.began.elapsed().as_secs_f64() - step.at_s;
         }
@@ -123,7 +149,8 @@ impl Observer for Watch {
     }
 
     fn barrier(&mut self, _goal: Move, _wave: Option<DomainId>, pause: Duration) {
-        self.pauses.record(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+        self.pauses
+            .record(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
     }
 
     fn wants_back(&mut self, coordinator: &Coordinator) -> Option<String> {
@@ -137,17 +164,23 @@ impl Observer for Watch {
     }
 }
 
+/// Everything between a wave's beginning and its switch.
+const MOVING: &str = "move a wave";
+
 /// What a move is part of, for the timeline.
 const fn about(goal: Move) -> &'static str {
     match goal {
         Move::TakeOver => "take office",
         Move::Enlist => "enlist the shards",
-        Move::Begin | Move::Mirror => "prepare, double-write",
-        Move::Copy | Move::Shadow | Move::Verify => "copy and compare",
-        Move::Ramp(_) => "move the reads",
-        Move::Switch => "switch the writes",
+        Move::Begin
+        | Move::Mirror
+        | Move::Copy
+        | Move::Shadow
+        | Move::Verify
+        | Move::Ramp(_)
+        | Move::Switch
+        | Move::Abort => MOVING,
         Move::Unread | Move::SwitchBack | Move::Cancel => "go back",
-        Move::Abort => "abort a barrier",
         Move::Finish | Move::Clean | Move::Retire => "finish, purge",
         Move::Delist => "settle the list of shards",
     }

@@ -64,7 +64,10 @@ impl Shared {
     /// A value that nobody has written before: its number, then the record.
     fn fresh_value(&self, key: KeyId) -> Option<(ValueId, Vec<u8>)> {
         let id = ValueId::new(self.next_value.fetch_add(1, Ordering::Relaxed))?;
-        let record = self.records.get(key as usize).map_or(&[][..], |record| &record.value);
+        let record = self
+            .records
+            .get(key as usize)
+            .map_or(&[][..], |record| &record.value);
         let mut bytes = id.get().to_le_bytes().to_vec();
         bytes.extend_from_slice(record);
         Some((id, bytes))
@@ -73,7 +76,10 @@ impl Shared {
     /// Which value those bytes are; unreadable ones fail the check.
     fn decode(&self, key: KeyId, bytes: &[u8]) -> Value {
         let (id, record) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-        let expected = self.records.get(key as usize).map(|record| record.value.as_slice());
+        let expected = self
+            .records
+            .get(key as usize)
+            .map(|record| record.value.as_slice());
         let id = ValueId::new(u64::from_le_bytes(*id)).filter(|_| expected == Some(record));
         Some(id.unwrap_or(ValueId::UNREADABLE))
     }
@@ -139,7 +145,10 @@ impl<'w> Worker<'w> {
     }
 
     pub(crate) fn finish(self) -> io::Result<Done> {
-        Ok(Done { ops: self.recorder.finish()?, meter: self.meter })
+        Ok(Done {
+            ops: self.recorder.finish()?,
+            meter: self.meter,
+        })
     }
 
     fn read(&mut self, key: KeyId) -> Result<(Value, Option<Version>), Failed> {
@@ -153,7 +162,9 @@ impl<'w> Worker<'w> {
     }
 
     fn put(&mut self, key: KeyId) -> Result<(), Failed> {
-        let Some((id, bytes)) = self.shared.fresh_value(key) else { return Ok(()) };
+        let Some((id, bytes)) = self.shared.fresh_value(key) else {
+            return Ok(());
+        };
         let began = self.shared.now_ns();
         self.recorder.write(key, id, began)?;
         self.ask(key, Some(Change::Put(&bytes)), began)?;
@@ -170,10 +181,19 @@ impl<'w> Worker<'w> {
     /// Reads, then puts if nobody else has written since; a missing key is put if still missing.
     fn put_if(&mut self, key: KeyId) -> Result<(), Failed> {
         let (seen, expected) = self.read(key)?;
-        let Some((id, value)) = self.shared.fresh_value(key) else { return Ok(()) };
+        let Some((id, value)) = self.shared.fresh_value(key) else {
+            return Ok(());
+        };
         let began = self.shared.now_ns();
         self.recorder.write_if(key, seen, id, began)?;
-        self.ask(key, Some(Change::PutIf { expected, value: &value }), began)?;
+        self.ask(
+            key,
+            Some(Change::PutIf {
+                expected,
+                value: &value,
+            }),
+            began,
+        )?;
         Ok(())
     }
 
@@ -185,13 +205,19 @@ impl<'w> Worker<'w> {
         began_ns: u64,
     ) -> Result<Ended, Failed> {
         let shared = self.shared;
-        let name = shared.keys.get(key as usize).map_or(&[][..], |name| name.as_bytes());
+        let name = shared
+            .keys
+            .get(key as usize)
+            .map_or(&[][..], |name| name.as_bytes());
         let (recorder, meter) = (&mut self.recorder, &mut self.meter);
         let ended = self.keyspace.run(name, change, |ended| {
             let now = shared.now_ns();
             match ended.outcome {
                 Outcome::Value { .. } => {
-                    let found = ended.found.as_ref().and_then(|found| found.value.as_deref());
+                    let found = ended
+                        .found
+                        .as_ref()
+                        .and_then(|found| found.value.as_deref());
                     recorder.found(shared.decode(key, found.unwrap_or_default()), now);
                 }
                 Outcome::Missing => recorder.found(None, now),
@@ -205,7 +231,10 @@ impl<'w> Worker<'w> {
     }
 
     fn value_of(&self, key: KeyId, ended: &Ended) -> Value {
-        let found = ended.found.as_ref().and_then(|found| found.value.as_deref());
+        let found = ended
+            .found
+            .as_ref()
+            .and_then(|found| found.value.as_deref());
         self.shared.decode(key, found.unwrap_or_default())
     }
 }

@@ -98,12 +98,20 @@ impl Client {
     pub fn install(&self, snapshot: Arc<Snapshot>) -> bool {
         let epoch = snapshot.epoch();
         // Compiled outside the lock: readers go on meanwhile.
-        if !self.router().snapshot().check_successor(&snapshot).unwrap_or(false) {
+        if !self
+            .router()
+            .snapshot()
+            .check_successor(&snapshot)
+            .unwrap_or(false)
+        {
             return false;
         }
         let compiled = Arc::new(Router::new(snapshot));
         let mut router = self.router.write();
-        let newer = router.snapshot().check_successor(compiled.snapshot()).unwrap_or(false);
+        let newer = router
+            .snapshot()
+            .check_successor(compiled.snapshot())
+            .unwrap_or(false);
         if newer {
             *router = compiled;
         }
@@ -143,7 +151,11 @@ impl Client {
     fn next_operation(&self) -> (u64, OperationKey) {
         let number = self.operations.fetch_add(1, Ordering::Relaxed);
         let mut key = [0; 16];
-        let halves = self.name.to_le_bytes().into_iter().chain(number.to_le_bytes());
+        let halves = self
+            .name
+            .to_le_bytes()
+            .into_iter()
+            .chain(number.to_le_bytes());
         key.iter_mut().zip(halves).for_each(|(to, from)| *to = from);
         (number, key)
     }
@@ -155,7 +167,8 @@ impl Client {
             match gate.want(self.now(), newer_than) {
                 RefreshStep::InHand => return,
                 RefreshStep::Join => {
-                    self.refreshed.wait_for(&mut gate, Duration::from_millis(100));
+                    self.refreshed
+                        .wait_for(&mut gate, Duration::from_millis(100));
                     return;
                 }
                 RefreshStep::Wait { until } => {
@@ -213,7 +226,10 @@ impl ClientKeyspace<'_> {
         let client = self.client;
         let (number, op) = client.next_operation();
         let plan = self.plan(&client.router(), key)?;
-        let policy = Policy { seed: client.name ^ number, ..client.policy };
+        let policy = Policy {
+            seed: client.name ^ number,
+            ..client.policy
+        };
         let world = World {
             keyspace: self,
             key,
@@ -279,7 +295,10 @@ impl Environment for World<'_> {
     async fn send(&self, attempt: Attempt, found: Option<&Found>) -> (Reply, Option<Found>) {
         let content = match (attempt.kind, found) {
             (AttemptKind::Read, _) => Content::None,
-            (_, Some(found)) => Content::Row { value: found.value.as_deref(), op: found.op },
+            (_, Some(found)) => Content::Row {
+                value: found.value.as_deref(),
+                op: found.op,
+            },
             (_, None) => self.content.unwrap_or(Content::None),
         };
         self.keyspace.client.send(&attempt, self.key, content)
@@ -296,7 +315,9 @@ impl Environment for World<'_> {
 
     fn newest(&self) -> Plan {
         let router = self.keyspace.client.router();
-        self.keyspace.plan(&router, self.key).unwrap_or(self.fallback)
+        self.keyspace
+            .plan(&router, self.key)
+            .unwrap_or(self.fallback)
     }
 
     async fn sleep(&self, until: Instant) {

@@ -4,7 +4,7 @@
 //! Nothing here decides anything about routing or fencing. A store loads rows and guard rows,
 //! asks the core, and does what it says in one atomic step.
 
-pub mod store;
 pub mod client;
 pub mod runner;
+pub mod store;
 pub mod topology;

@@ -85,7 +85,12 @@ impl Runner {
                 coordinator.roll_back(&reason);
             }
             match coordinator.poll() {
-                Action::Do { id, point, wave, command } => {
+                Action::Do {
+                    id,
+                    point,
+                    wave,
+                    command,
+                } => {
                     observer.before(point, wave);
                     let began = Clock::now();
                     if point.stage == Stage::CloseFrom {
@@ -94,7 +99,13 @@ impl Runner {
                     let answer = self.carry_out(&command);
                     coordinator.handle_answer(self.now(), id, answer.clone());
                     let took = began.elapsed();
-                    let event = Event { point, wave, command: &command, answer: &answer, took };
+                    let event = Event {
+                        point,
+                        wave,
+                        command: &command,
+                        answer: &answer,
+                        took,
+                    };
                     observer.after(&event, coordinator);
                     let reopened = point.stage == Stage::InstallOther && answer == Answer::Done;
                     if reopened && let Some(closed_at) = closed_at.take() {

@@ -48,7 +48,11 @@ impl Rendered<'_> {
             r.clients,
             r.duration_s,
         )?;
-        writeln!(f, "{}, seed {}", r.source, r.seed)
+        writeln!(
+            f,
+            "{}, seed {}; the migration: {}",
+            r.source, r.seed, r.ending
+        )
     }
 
     fn moved(&self, f: &mut Formatter<'_>) -> Result {

@@ -18,6 +18,7 @@ fn sample() -> Report {
         clients: 8,
         shards_before: 4,
         shards_after: 5,
+        ending: "complete".to_owned(),
         moved: Moved {
             slots_total: 65_536,
             slots: 13_107,
