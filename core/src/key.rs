@@ -25,6 +25,7 @@ pub const KEY_BYTES_MAX: usize = 64 * 1024;
 /// Which part of a key is hashed. Fixed when the keyspace is made: another rule is another place
 /// for every key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyRule {
     /// The whole key.
     #[default]
