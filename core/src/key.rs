@@ -237,7 +237,7 @@ impl fmt::Display for KeyError {
             }
             Self::Malformed { at } => write!(
                 f,
-                "the part at byte {at} of the composite key reaches past its end; write each part after its length as a little-endian u32"
+                "the part at byte {at} of the composite key reaches past its end; write each part after its length, in 4 bytes, the lowest first"
             ),
             Self::TooFewParts { wanted: 0, .. } => {
                 f.write_str("the keyspace groups by 0 parts; group by 1 or more")
