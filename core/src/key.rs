@@ -25,6 +25,7 @@ pub const KEY_BYTES_MAX: usize = 64 * 1024;
 /// Which part of a key is hashed. Fixed when the keyspace is made: another rule is another place
 /// for every key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyRule {
     /// The whole key.
     #[default]
@@ -236,7 +237,7 @@ impl fmt::Display for KeyError {
             }
             Self::Malformed { at } => write!(
                 f,
-                "the part at byte {at} of the composite key reaches past its end; write each part after its length as a little-endian u32"
+                "the part at byte {at} of the composite key reaches past its end; write each part after its length, in 4 bytes, the lowest first"
             ),
             Self::TooFewParts { wanted: 0, .. } => {
                 f.write_str("the keyspace groups by 0 parts; group by 1 or more")

@@ -373,7 +373,11 @@ impl<'r> Keyspace<'r> {
     /// [`KeyError`], as for [`route`](Self::route).
     pub fn replicas(&self, key: &[u8], n: usize) -> Result<Vec<ShardIndex>, KeyError> {
         let route = self.route(key)?;
-        let owners = self.content.table();
+        let mut owners = self.table.owners();
+        // A pinned key stands first where it is pinned, whoever has the rest of its slot.
+        if let Some(own) = owners.get_mut(route.slot.0 as usize) {
+            *own = route.shard;
+        }
         Ok(replicas(&owners, route.slot, n, &self.table.zones))
     }
 

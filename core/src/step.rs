@@ -175,6 +175,17 @@ pub enum Outcome {
     Failed(OperationError),
 }
 
+impl Outcome {
+    /// The stable slug of an end that a caller hears of as an error: a conflict or a failure.
+    pub const fn code(self) -> Option<ErrorCode> {
+        match self {
+            Self::Value { .. } | Self::Missing | Self::Written { .. } => None,
+            Self::Conflict { .. } => Some(ErrorCode::VersionConflict),
+            Self::Failed(error) => Some(error.code()),
+        }
+    }
+}
+
 /// Why an operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -4,16 +4,14 @@
 //! of the key.
 
 mod goal;
+mod react;
 
 use crate::guard::Refusal;
 use crate::ids::{AttemptId, Epoch};
 use crate::policy::Policy;
-use crate::policy::read::{AfterRead, after_first, after_second};
-use crate::policy::retry::{BackoffClass, Decision, backoff_ms, on_refusal, random};
-use crate::policy::write::{
-    Accepted, AfterAccept, MirrorRefused, after_accept, after_refresh, mirror_refused,
-};
-use crate::route::{Plan, ReadPlace};
+use crate::policy::retry::BackoffClass;
+use crate::policy::write::{Accepted, after_refresh};
+use crate::route::Plan;
 use crate::step::{Attempt, Failure, OperationError, Outcome, Reply, Step, UnknownAttempt};
 use crate::time::Instant;
 use goal::Goal;
@@ -49,8 +47,10 @@ pub struct Operation {
     plan: Plan,
     state: State,
     deadline: Instant,
-    /// Attempts sent.
-    sent: u16,
+    /// Attempts sent; also the last one's number.
+    // INVARIANT (one name): no two attempts share an id. A cap of 2^16 - 1 and one trailing mirror
+    // write fit 32 bits.
+    sent: u32,
     /// Waits in a row.
     tries: u16,
     /// The one refresh for refusals that name no newer epoch is used up.
@@ -114,7 +114,7 @@ impl Operation {
     #[must_use]
     pub fn poll(&mut self) -> Step {
         match self.state {
-            State::Ready { goal, .. } if self.sent >= self.policy.attempts_max => {
+            State::Ready { goal, .. } if self.sent >= self.policy.attempts_max.into() => {
                 self.state = State::Done(self.outcome_at_end(goal, false));
                 self.poll()
             }
@@ -191,25 +191,26 @@ impl Operation {
     }
 
     /// The key's plan by a snapshot that was refreshed, or simply is at hand; also the one in
-    /// force, when a refresh brought nothing newer.
+    /// force, when a refresh brought nothing newer. An older one, and one of another key, changes
+    /// nothing.
     pub fn handle_snapshot(&mut self, now: Instant, plan: Plan) {
-        if plan.snapshot < self.plan.snapshot || plan.keyspace != self.plan.keyspace {
+        let same_key =
+            plan.keyspace == self.plan.keyspace && plan.stored_slot == self.plan.stored_slot;
+        if !same_key || plan.snapshot < self.plan.snapshot {
             return;
         }
-        match self.state {
-            State::Refreshing {
-                goal: goal @ Goal::Mirror(accepted),
-                newer_than,
+        let (goal, newer_than, asked) = match self.state {
+            State::Refreshing { goal, newer_than } => (goal, Some(newer_than), true),
+            State::Stale { goal, newer_than } => (goal, Some(newer_than), false),
+            State::Paused { goal, .. } => (goal, None, false),
+            State::Ready { .. } | State::Sent { .. } | State::Trailing { .. } | State::Done(_) => {
+                return;
             }
-            | State::Stale {
-                goal: goal @ Goal::Mirror(accepted),
-                newer_than,
-            } => {
-                if plan.snapshot <= newer_than {
-                    self.state = self.pause(now, goal, BackoffClass::Refresh);
-                    return;
-                }
-                let Accepted { version, .. } = accepted;
+        };
+        let moved = if let Goal::Mirror(accepted) = goal {
+            // It keeps its stamp: the new plan only says whether it is still needed.
+            if newer_than.is_some_and(|epoch| plan.snapshot > epoch) {
+                let version = accepted.version;
                 self.state = State::Done(if after_refresh(&accepted, &plan) {
                     Outcome::Written {
                         version,
@@ -219,36 +220,30 @@ impl Operation {
                     let version = Some(version);
                     Outcome::Failed(OperationError::Indeterminate { version })
                 });
+                return;
             }
-            State::Refreshing { goal, .. } | State::Stale { goal, .. } => {
-                let moved = plan.fence != self.plan.fence;
-                self.plan = plan;
-                let goal = goal.restart();
-                self.state = if moved {
-                    self.tries = 0;
-                    State::Ready { goal, now }
-                } else {
-                    self.pause(now, goal, BackoffClass::Refresh)
-                };
-            }
-            // A newer map in hand: no need to wait, if it says anything new of this key.
-            State::Paused { goal, .. } if !matches!(goal, Goal::Mirror(_)) => {
-                let moved = plan.fence != self.plan.fence;
-                self.plan = plan;
-                if moved {
-                    self.tries = 0;
-                    self.state = State::Ready {
-                        goal: goal.restart(),
-                        now,
-                    };
-                }
-            }
-            State::Ready { .. }
-            | State::Sent { .. }
-            | State::Paused { .. }
-            | State::Trailing { .. }
-            | State::Done(_) => {}
+            false
+        } else {
+            self.adopt(plan)
+        };
+        let goal = goal.restart();
+        if moved {
+            // What says something new of this key is tried at once.
+            self.tries = 0;
+            self.state = State::Ready { goal, now };
+        } else if asked {
+            self.state = self.pause(now, goal, BackoffClass::Refresh);
         }
+    }
+
+    /// Takes a newer plan; whether it sends the key's operations elsewhere, or under another stamp.
+    fn adopt(&mut self, plan: Plan) -> bool {
+        if plan.snapshot <= self.plan.snapshot {
+            return false;
+        }
+        let moved = plan.fence != self.plan.fence;
+        self.plan = plan;
+        moved
     }
 
     /// Time has passed. Call it at the moment that [`Step::Wait`] named; at other moments it does
@@ -286,7 +281,7 @@ impl Operation {
         self.sent = self.sent.saturating_add(1);
         let (shard, fence, kind) = goal.request(&self.plan);
         Attempt {
-            id: AttemptId(self.sent.into()),
+            id: AttemptId(self.sent),
             shard,
             keyspace: self.plan.keyspace,
             slot: self.plan.slot,
@@ -295,197 +290,6 @@ impl Operation {
             kind,
             blocking,
         }
-    }
-
-    /// After a reply that says what was found or done.
-    fn answered(&mut self, now: Instant, goal: Goal, id: AttemptId, reply: Reply) -> State {
-        self.tries = 0;
-        let ready = |goal| State::Ready { goal, now };
-        match (goal, reply) {
-            (Goal::Read, _) => {
-                let behind = matches!(self.plan.read, ReadPlace::Fallback { .. });
-                self.after_read(now, goal, id, after_first(reply, id, behind))
-            }
-            (Goal::LookBehind, _) => self.after_read(now, goal, id, after_second(reply)),
-            (Goal::Repair { deleted: true, .. }, Reply::Written { .. } | Reply::Superseded) => {
-                State::Done(Outcome::Missing)
-            }
-            (
-                Goal::Repair {
-                    found,
-                    version,
-                    deleted: false,
-                },
-                Reply::Written { .. } | Reply::Superseded,
-            ) => State::Done(Outcome::Value {
-                from: found,
-                version,
-            }),
-            (Goal::Write | Goal::Confirm, Reply::Written { version }) => {
-                match after_accept(&self.plan, version) {
-                    AfterAccept::Done => State::Done(Outcome::Written {
-                        version,
-                        lagging: None,
-                    }),
-                    AfterAccept::DoneThenMirror(accepted) => State::Trailing { accepted },
-                    AfterAccept::MirrorFirst(accepted) => ready(Goal::Mirror(accepted)),
-                }
-            }
-            (Goal::Write, Reply::Conflict { found }) => match (self.plan.read, found) {
-                // What the caller is about to see must be seen by later readers too.
-                (ReadPlace::Fallback { .. }, Some(version)) => {
-                    ready(Goal::Push { found: id, version })
-                }
-                (ReadPlace::Fallback { .. }, None) | (ReadPlace::One(_), _) => {
-                    State::Done(Outcome::Conflict { found })
-                }
-            },
-            (Goal::Confirm, Reply::Missing) => {
-                State::Done(Outcome::Failed(OperationError::Indeterminate {
-                    version: None,
-                }))
-            }
-            (Goal::Mirror(accepted), Reply::Written { .. } | Reply::Superseded) => {
-                let Accepted { version, .. } = accepted;
-                State::Done(Outcome::Written {
-                    version,
-                    lagging: None,
-                })
-            }
-            (Goal::Push { version, .. }, Reply::Written { .. } | Reply::Superseded) => {
-                State::Done(Outcome::Conflict {
-                    found: Some(version),
-                })
-            }
-            // A reply that doesn't answer the question is no answer.
-            (
-                Goal::Repair { .. }
-                | Goal::Write
-                | Goal::Confirm
-                | Goal::Mirror(_)
-                | Goal::Push { .. },
-                _,
-            ) => self.failed(now, goal, Failure::MaybeApplied),
-        }
-    }
-
-    fn after_read(&mut self, now: Instant, goal: Goal, id: AttemptId, after: AfterRead) -> State {
-        match after {
-            AfterRead::Answer(outcome) => State::Done(outcome),
-            AfterRead::LookBehind => State::Ready {
-                goal: Goal::LookBehind,
-                now,
-            },
-            AfterRead::Repair { version, deleted } => State::Ready {
-                goal: Goal::Repair {
-                    found: id,
-                    version,
-                    deleted,
-                },
-                now,
-            },
-            AfterRead::Senseless => self.failed(now, goal, Failure::MaybeApplied),
-        }
-    }
-
-    fn refused(&mut self, now: Instant, goal: Goal, refusal: Refusal) -> State {
-        self.last = Some(refusal);
-        if let Goal::Mirror(accepted) = goal {
-            return match mirror_refused(&accepted, refusal) {
-                MirrorRefused::Drained => {
-                    let Accepted { version, .. } = accepted;
-                    State::Done(Outcome::Written {
-                        version,
-                        lagging: None,
-                    })
-                }
-                MirrorRefused::Refresh { newer_than } => State::Stale { goal, newer_than },
-                MirrorRefused::BackOff(class) => self.pause(now, goal, class),
-            };
-        }
-        let goal = goal.restart();
-        match on_refusal(refusal, self.plan.snapshot, self.refreshed) {
-            Decision::Refresh {
-                newer_than,
-                conditional,
-            } => {
-                self.refreshed |= conditional;
-                State::Stale { goal, newer_than }
-            }
-            Decision::BackOff(class) => self.pause(now, goal, class),
-            Decision::WrongRole { current } => {
-                let (shard, _, _) = goal.request(&self.plan);
-                State::Done(match goal {
-                    // An earlier attempt may have done it.
-                    Goal::Confirm => self.outcome_at_end(goal, false),
-                    Goal::Read
-                    | Goal::LookBehind
-                    | Goal::Repair { .. }
-                    | Goal::Write
-                    | Goal::Mirror(_)
-                    | Goal::Push { .. } => {
-                        Outcome::Failed(OperationError::WrongRole { shard, current })
-                    }
-                })
-            }
-        }
-    }
-
-    fn failed(&mut self, now: Instant, goal: Goal, failure: Failure) -> State {
-        match (goal, failure) {
-            (Goal::Write, Failure::MaybeApplied) if self.policy.confirm => {
-                self.pause(now, Goal::Confirm, BackoffClass::Unavailable)
-            }
-            // Never sent twice: the first one may yet arrive.
-            (Goal::Write, Failure::MaybeApplied)
-            | (Goal::Confirm | Goal::Mirror(_), Failure::Rejected) => {
-                State::Done(self.outcome_at_end(goal, true))
-            }
-            (
-                Goal::Read
-                | Goal::LookBehind
-                | Goal::Repair { .. }
-                | Goal::Write
-                | Goal::Push { .. },
-                Failure::Rejected,
-            ) => State::Done(Outcome::Failed(OperationError::Rejected)),
-            (
-                Goal::Read | Goal::LookBehind | Goal::Repair { .. } | Goal::Push { .. },
-                Failure::NotSent | Failure::MaybeApplied,
-            )
-            | (Goal::Write, Failure::NotSent) => {
-                self.pause(now, goal.restart(), BackoffClass::Unavailable)
-            }
-            (Goal::Confirm | Goal::Mirror(_), Failure::NotSent | Failure::MaybeApplied) => {
-                self.pause(now, goal, BackoffClass::Unavailable)
-            }
-        }
-    }
-
-    fn pause(&mut self, now: Instant, goal: Goal, class: BackoffClass) -> State {
-        let wait = backoff_ms(class, self.tries, random(self.policy.seed, self.sent));
-        self.tries = self.tries.saturating_add(1);
-        State::Paused {
-            goal,
-            until: now.after(wait),
-        }
-    }
-
-    /// The outcome when nothing more can be tried; `in_flight` says that an attempt for `goal` has
-    /// no answer yet.
-    fn outcome_at_end(&self, goal: Goal, in_flight: bool) -> Outcome {
-        Outcome::Failed(match goal {
-            Goal::Mirror(accepted) => OperationError::Indeterminate {
-                version: Some(accepted.version),
-            },
-            Goal::Confirm => OperationError::Indeterminate { version: None },
-            Goal::Write if in_flight => OperationError::Indeterminate { version: None },
-            Goal::Read
-            | Goal::LookBehind
-            | Goal::Repair { .. }
-            | Goal::Write
-            | Goal::Push { .. } => OperationError::Deadline { last: self.last },
-        })
     }
 }
 

@@ -8,19 +8,26 @@ use crate::guard::Refusal;
 use crate::hash::xxh3;
 use crate::ids::Epoch;
 
-/// What to do about a refusal.
+/// How an operation goes on after an attempt that brought nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(crate) enum Retry {
     /// Get a snapshot past this epoch, and route again.
     Refresh {
         /// The epoch to get past.
         newer_than: Epoch,
-        /// Whether this is the one refresh that a budget has for refusals that don't name a newer
+        /// Whether this is the one refresh that a budget has for whatever doesn't name a newer
         /// epoch.
         conditional: bool,
     },
     /// Wait, and try the same again.
     BackOff(BackoffClass),
+}
+
+/// What to do about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Go on.
+    Retry(Retry),
     /// A fork or a bug.
     WrongRole {
         /// The shard's epoch.
@@ -49,30 +56,45 @@ pub enum BackoffClass {
 /// budget's one conditional refresh is used up.
 #[deny(clippy::wildcard_enum_match_arm)]
 pub(crate) fn on_refusal(refusal: Refusal, map: Epoch, refreshed: bool) -> Decision {
-    let conditional = Decision::Refresh {
+    let conditional = Retry::Refresh {
         newer_than: map,
         conditional: true,
     };
-    match refusal {
+    Decision::Retry(match refusal {
         Refusal::StaleEpoch {
             current,
             drained: _,
         } => {
             // To at least `current`: just past the epoch before it.
             let newer_than = Epoch::new(current.get().saturating_sub(1)).unwrap_or(Epoch::ZERO);
-            Decision::Refresh {
+            Retry::Refresh {
                 newer_than: newer_than.max(map),
                 conditional: false,
             }
         }
-        Refusal::NotReady { current: _ } => Decision::BackOff(BackoffClass::NotReady),
-        Refusal::NotOwner if refreshed => Decision::BackOff(BackoffClass::NotOwner),
-        Refusal::LeaseOver { .. } if refreshed => Decision::BackOff(BackoffClass::Lease),
+        Refusal::NotReady { current: _ } => Retry::BackOff(BackoffClass::NotReady),
+        Refusal::NotOwner if refreshed => Retry::BackOff(BackoffClass::NotOwner),
+        Refusal::LeaseOver { .. } if refreshed => Retry::BackOff(BackoffClass::Lease),
         Refusal::NotOwner | Refusal::LeaseOver { .. } => conditional,
-        Refusal::WrongRole { current } if refreshed => Decision::WrongRole { current },
+        Refusal::WrongRole { current } if refreshed => return Decision::WrongRole { current },
         Refusal::WrongRole { .. } => conditional,
         // Only coordinators are told so; a client that is, talks to something that isn't a shard.
-        Refusal::StaleTerm { seen: _ } => Decision::BackOff(BackoffClass::Unavailable),
+        Refusal::StaleTerm { seen: _ } => Retry::BackOff(BackoffClass::Unavailable),
+    })
+}
+
+/// Decides about no answer at all, to an attempt that may be repeated.
+///
+/// A shard that is gone can't say that it was replaced: a wave may have stepped back from it, or
+/// its slots have moved away before it was shut down. So the map is looked at once.
+pub(crate) const fn on_silence(map: Epoch, refreshed: bool) -> Retry {
+    if refreshed {
+        Retry::BackOff(BackoffClass::Unavailable)
+    } else {
+        Retry::Refresh {
+            newer_than: map,
+            conditional: true,
+        }
     }
 }
 
@@ -100,7 +122,7 @@ pub fn backoff_ms(class: BackoffClass, tries: u16, random: u64) -> u64 {
 }
 
 /// A number for the `n`-th wait of an operation with that seed.
-pub(crate) fn random(seed: u64, n: u16) -> u64 {
+pub(crate) fn random(seed: u64, n: u32) -> u64 {
     xxh3(&n.to_le_bytes(), seed)
 }
 
@@ -123,18 +145,18 @@ mod tests {
         };
         assert_eq!(
             on_refusal(stale, e(5), true),
-            Decision::Refresh {
+            Decision::Retry(Retry::Refresh {
                 newer_than: e(8),
                 conditional: false
-            }
+            })
         );
         // A map that is newer as a whole, but older for this domain, must still move on.
         assert_eq!(
             on_refusal(stale, e(12), true),
-            Decision::Refresh {
+            Decision::Retry(Retry::Refresh {
                 newer_than: e(12),
                 conditional: false
-            }
+            })
         );
     }
 
@@ -143,7 +165,7 @@ mod tests {
         let behind = Refusal::NotReady { current: e(4) };
         assert_eq!(
             on_refusal(behind, e(5), false),
-            Decision::BackOff(BackoffClass::NotReady)
+            Decision::Retry(Retry::BackOff(BackoffClass::NotReady))
         );
     }
 
@@ -154,13 +176,24 @@ mod tests {
             Refusal::WrongRole { current: e(5) },
             Refusal::LeaseOver { current: e(5) },
         ] {
-            let conditional = Decision::Refresh {
+            let conditional = Decision::Retry(Retry::Refresh {
                 newer_than: e(5),
                 conditional: true,
-            };
+            });
             assert_eq!(on_refusal(refusal, e(5), false), conditional);
             assert_ne!(on_refusal(refusal, e(5), true), conditional);
         }
+    }
+
+    #[test]
+    fn no_answer_at_all_has_the_same_one_refresh() {
+        let conditional = Retry::Refresh {
+            newer_than: e(5),
+            conditional: true,
+        };
+        assert_eq!(on_silence(e(5), false), conditional);
+        let wait = Retry::BackOff(BackoffClass::Unavailable);
+        assert_eq!(on_silence(e(5), true), wait);
     }
 
     #[test]

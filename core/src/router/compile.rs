@@ -53,6 +53,14 @@ impl Table {
         ShardIndex((entry & 0xffff) as u16)
     }
 
+    /// The shard that orders the writes of each slot.
+    pub(super) fn owners(&self) -> Vec<ShardIndex> {
+        self.entries
+            .iter()
+            .map(|&entry| Self::shard(entry))
+            .collect()
+    }
+
     /// The override for exactly `key`. Kept out of line: nearly no key comes here.
     #[cold]
     pub(super) fn pin(&self, part: &[u8], hash: u64, key: &[u8]) -> Option<Pin> {

@@ -1,1 +1,133 @@
+use super::*;
+use crate::key::KEY_BYTES_MAX;
+use crate::snapshot::Topology;
 
+const _: () = {
+    const fn shared_between_threads<T: Send + Sync>() {}
+    shared_between_threads::<Router>();
+    shared_between_threads::<Keyspace<'_>>();
+};
+
+fn demo(epoch: u32) -> Arc<Snapshot> {
+    let text = r#"{"cluster":"demo","keyspaces":{"orders":{"bits":4,
+        "pins":[{"key":"hot","shard":2}]},"chats":{"bits":4,"key":{"parts":1}}},
+        "shards":[{"id":1,"name":"a"},{"id":2,"name":"b"}]}"#;
+    let snapshot = serde_json::from_str::<Topology>(text)
+        .ok()
+        .and_then(|topology| topology.snapshot().ok())
+        .and_then(|first| {
+            let mut draft = first.content().clone();
+            draft.epoch = crate::ids::Epoch::new(epoch)?;
+            Snapshot::build(draft).ok()
+        });
+    let Some(snapshot) = snapshot else {
+        unreachable!("the topology is a good one");
+    };
+    snapshot.into()
+}
+
+#[test]
+fn a_slot_s_entry_has_a_flag_only_where_there_is_more_to_know() {
+    let router = Router::new(demo(1));
+    let pinned = router.keyspace("orders").map(|k| {
+        let hash = hash::xxh3(b"hot", 0);
+        let (slot, entry) = k.table.entry(hash);
+        let all = (0..16_u64).map(|slot| k.table.entry(slot << 60).1);
+        assert_eq!(entry & (EXACT | MOVING), EXACT);
+        assert_eq!(all.clone().filter(|entry| entry & EXACT != 0).count(), 1);
+        assert!(
+            all.clone()
+                .all(|entry| entry & MOVING == 0 && entry >> 18 == 0)
+        );
+        slot
+    });
+    assert_eq!(pinned, Ok(hash::slot_of(hash::xxh3(b"hot", 0), 4)));
+    assert_eq!(
+        size_of::<u32>(),
+        4,
+        "an entry's size is part of the promise"
+    );
+}
+
+#[test]
+fn keys_that_are_no_keys_are_refused_everywhere() {
+    let router = Router::new(demo(1));
+    let large = vec![b'x'; 10_000_000];
+    let bytes = large.len();
+    for (keyspace, key, error) in [
+        ("orders", large.as_slice(), KeyError::TooLong { bytes }),
+        ("chats", large.as_slice(), KeyError::TooLong { bytes }),
+        ("chats", b"no part", KeyError::Malformed { at: 0 }),
+        (
+            "chats",
+            b"",
+            KeyError::TooFewParts {
+                wanted: 1,
+                found: 0,
+            },
+        ),
+    ] {
+        let Ok(keyspace) = router.keyspace(keyspace) else {
+            unreachable!("the keyspace is there");
+        };
+        assert_eq!(keyspace.route(key), Err(error));
+        assert_eq!(keyspace.plan(key), Err(error));
+        assert_eq!(keyspace.explain(key), Err(error));
+        assert_eq!(keyspace.replicas(key, 1), Err(error));
+        assert_eq!(keyspace.group_by_shard([key]), Err(error));
+        assert_eq!(keyspace.route_many([key], &mut [ShardIndex(0)]), Err(error));
+        assert_eq!(keyspace.pinned(key), None);
+    }
+    let longest = vec![b'x'; KEY_BYTES_MAX];
+    assert!(
+        router
+            .keyspace("orders")
+            .is_ok_and(|k| k.plan(&longest).is_ok())
+    );
+}
+
+#[test]
+fn what_came_before_a_bad_key_is_routed() {
+    let router = Router::new(demo(1));
+    let mut out = [ShardIndex(9); 3];
+    let bad = vec![0; KEY_BYTES_MAX + 1];
+    let keys: [&[u8]; 3] = [b"hot", &bad, b"hot"];
+    let answer = router
+        .keyspace("orders")
+        .map(|k| k.route_many(keys, &mut out));
+    assert!(matches!(answer, Ok(Err(KeyError::TooLong { .. }))));
+    assert_eq!(out, [ShardIndex(1), ShardIndex(9), ShardIndex(9)]);
+}
+
+#[test]
+fn keyspaces_are_found_by_name_and_by_number() {
+    let router = Router::new(demo(1));
+    let [orders, chats] = ["orders", "chats"].map(|name| router.keyspace(name).map(|k| k.id()));
+    assert_eq!((chats, orders), (Ok(KeyspaceId(0)), Ok(KeyspaceId(1))));
+    assert_eq!(
+        router.keyspace_at(KeyspaceId(1)).map(|k| k.id()),
+        Some(KeyspaceId(1))
+    );
+    assert!(router.keyspace_at(KeyspaceId(2)).is_none());
+    let error = router.keyspace("order").map(|k| k.id());
+    let message = error.map_err(|error| error.to_string());
+    assert_eq!(
+        message,
+        Err("there is no keyspace `order`; there are: chats, orders".to_string())
+    );
+}
+
+#[test]
+fn an_installed_snapshot_routes_and_a_refused_one_does_not() {
+    let mut router = Router::new(demo(3));
+    assert_eq!(router.install(demo(3)), Ok(Installed::Same));
+    assert_eq!(router.install(demo(4)), Ok(Installed::Replaced));
+    let plan = |router: &Router| {
+        router
+            .keyspace("orders")
+            .map(|k| k.plan(b"k").map(|p| p.snapshot))
+    };
+    assert_eq!(plan(&router), Ok(Ok(demo(4).epoch())));
+    assert!(router.install(demo(3)).is_err());
+    assert_eq!(plan(&router), Ok(Ok(demo(4).epoch())));
+}

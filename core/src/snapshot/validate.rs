@@ -229,6 +229,10 @@ fn wave_fields(draft: &Draft, wave: &Wave) -> Result<(), TopologyError> {
         "it was drained after its own epoch",
     )?;
     check(
+        wave.authority_epoch > Epoch::ZERO,
+        "it has no authority's epoch",
+    )?;
+    check(
         wave.authority_epoch <= wave.epoch,
         "its authority is of a later epoch",
     )?;

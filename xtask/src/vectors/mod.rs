@@ -3,7 +3,10 @@
 //! A file that changes means that keys move in somebody's cluster. So the committed file is the
 //! contract, and `--check` fails when the code would write another.
 
+mod clusters;
+mod operation;
 mod placement;
+mod snapshot;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,7 +26,11 @@ pub(crate) struct Section {
 type Maker = fn() -> Result<Vec<Section>, String>;
 
 /// File names below `core/tests/vectors`, and what makes them.
-const FILES: &[(&str, Maker)] = &[("placement.json", placement::sections)];
+const FILES: &[(&str, Maker)] = &[
+    ("placement.json", placement::sections),
+    ("snapshot.json", snapshot::sections),
+    ("operation.json", operation::sections),
+];
 
 /// The command: writes every file, or with `check` compares instead.
 pub(crate) fn run(check: bool) -> Result<(), String> {
@@ -76,6 +83,13 @@ fn render(sections: &[Section]) -> Result<String, String> {
     }
     text.push_str("}\n");
     Ok(text)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn quoted(text: &str) -> Result<String, String> {

@@ -3,12 +3,10 @@
 mod keys;
 mod tables;
 
-use std::fmt::Write as _;
-
 use ringshift::modulo_moved_share;
 use serde_json::json;
 
-use super::Section;
+use super::{Section, hex};
 
 const SEEDS: [u64; 2] = [0, u64::MAX];
 
@@ -61,11 +59,4 @@ pub(super) fn sections() -> Result<Vec<Section>, String> {
                 .collect(),
         },
     ])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

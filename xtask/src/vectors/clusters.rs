@@ -1,0 +1,169 @@
+//! The clusters that the vectors are about.
+
+use ringshift::{
+    Draft, Epoch, Phase, Run, ShardId, ShardIndex, Side, Slot, SlotRange, Snapshot, Topology,
+    Version, Wave,
+};
+
+/// Slots of `orders` that move from shard 1 to 2; `MOVING_KEY` is in one of them.
+const MOVING: SlotRange = SlotRange { start: 0, end: 12 };
+/// A key of `orders` that moves.
+pub(super) const MOVING_KEY: &[u8] = b"user:42";
+/// A key of `orders` that is pinned to shard 3.
+pub(super) const PINNED_KEY: &[u8] = b"celebrity";
+
+pub(super) fn epoch(n: u32) -> Epoch {
+    Epoch::new(n).unwrap_or(Epoch::MAX)
+}
+
+/// As the bindings have it: one signed 64-bit number, as a string.
+pub(super) fn version(version: Version) -> String {
+    version.to_i64().to_string()
+}
+
+/// Where the moving slots are.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// All of them at home on this shard.
+    Home(ShardId),
+    /// In a wave from shard 1 to 2.
+    Wave {
+        phase: Phase,
+        /// The ramp of read-new, else the sample of shadow-read.
+        ppm: u32,
+        strict: bool,
+    },
+}
+
+/// Prepare to reversed, relaxed.
+pub(super) const fn wave(phase: Phase) -> Place {
+    Place::Wave {
+        phase,
+        ppm: 0,
+        strict: false,
+    }
+}
+
+/// Read-new with this ramp.
+pub(super) const fn ramp(ppm: u32) -> Place {
+    Place::Wave {
+        phase: Phase::ReadNew,
+        ppm,
+        strict: false,
+    }
+}
+
+/// The cluster `demo` at epoch `at`, whose moving slots have been where they are since `since`.
+pub(super) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String> {
+    let text = r#"{"cluster": "demo", "lease_ms": 2000,
+        "keyspaces": {"orders": {"bits": 4, "pins": [{"key": "celebrity", "shard": 3}]}},
+        "shards": [{"id": 1, "name": "pg-1", "endpoint": "postgres://a", "zone": "eu-1"},
+                   {"id": 2, "name": "pg-2", "weight": 0.5, "zone": "eu-2", "tags": ["ssd"]},
+                   {"id": 3, "name": "pg-3"}]}"#;
+    let mut draft = first(text)?;
+    draft.epoch = epoch(at);
+    let domain = draft.take_domain();
+    let owner = match place {
+        Place::Home(shard) => draft.index_of(shard).unwrap_or_default(),
+        Place::Wave {
+            phase: Phase::Ended(Side::To),
+            ..
+        } => ShardIndex(1),
+        Place::Wave { .. } => ShardIndex(0),
+    };
+    let keyspace = draft.keyspaces.first_mut().ok_or("no keyspace")?;
+    let mut table = vec![owner; MOVING.end as usize];
+    table.extend([0, 1, 2, 2].map(ShardIndex));
+    keyspace.set_table(&table);
+    if let Some(home) = keyspace.home_mut(owner) {
+        home.epoch = epoch(since);
+    }
+    if let Place::Wave { phase, ppm, strict } = place {
+        let only_in = |wanted| if phase == wanted { ppm } else { 0 };
+        keyspace.waves.push(Wave {
+            domain,
+            epoch: epoch(since),
+            drained: Epoch::ZERO,
+            authority_epoch: epoch(since),
+            first: Side::From,
+            from: ShardId(1),
+            to: ShardId(2),
+            phase,
+            ramp_ppm: only_in(Phase::ReadNew),
+            shadow_ppm: only_in(Phase::ShadowRead),
+            strict,
+            slots: vec![MOVING],
+        });
+    }
+    Snapshot::build(draft).map_err(|e| e.to_string())
+}
+
+/// Everything that a snapshot can hold, once: both placements, all rules of keys, all phases.
+pub(super) fn full() -> Result<Snapshot, String> {
+    let text = r#"{"cluster": "кластер", "keyspaces": {
+        "chats": {"bits": 5, "seed": "18446744073709551615", "key": {"parts": 2},
+                  "placement": {"ring": {"vnodes": 8}}},
+        "carts": {"bits": 6, "key": "hash-tag"},
+        "users": {"bits": 4, "pins": [{"key": "ключ", "shard": 70000}, {"key": "", "shard": 2}]}},
+        "shards": [{"id": 2, "name": "b", "state": "draining"},
+                   {"id": 70000, "name": "д", "weight": 2.5, "tags": ["x", "y"]},
+                   {"id": 1, "name": "a", "weight": 0.001, "endpoint": "unix:/run/a"}]}"#;
+    let mut draft = first(text)?;
+    draft.epoch = Epoch::MAX;
+    let mut domain = draft.next_domain;
+    draft.next_domain.0 += 20;
+    let keyspace = draft.keyspaces.last_mut().ok_or("no keyspace")?;
+    // Half of the slots on shard 1, half on 2; each phase takes two.
+    keyspace.assignment = [0, 1]
+        .map(|index| Run {
+            len: 8,
+            shard: ShardIndex(index),
+        })
+        .to_vec();
+    for (n, &phase) in (0_u32..).zip(Phase::ALL) {
+        let won = phase == Phase::Ended(Side::To);
+        let (from, to) = if won { (2, 1) } else { (1, 2) };
+        let only_in = |wanted, ppm| if phase == wanted { ppm } else { 0 };
+        keyspace.waves.push(Wave {
+            domain,
+            epoch: epoch(900 + n),
+            drained: epoch(n),
+            authority_epoch: epoch(100 + n),
+            first: if n % 2 == 0 { Side::From } else { Side::To },
+            from: ShardId(from),
+            to: ShardId(to),
+            phase,
+            ramp_ppm: only_in(Phase::ReadNew, 500_000),
+            shadow_ppm: only_in(Phase::ShadowRead, 10_000),
+            strict: n % 3 == 0,
+            slots: vec![SlotRange {
+                start: n,
+                end: n + 1,
+            }],
+        });
+        domain.0 += 2;
+    }
+    Snapshot::build(draft).map_err(|e| e.to_string())
+}
+
+/// The least that is a snapshot.
+pub(super) fn least() -> Result<Snapshot, String> {
+    let text =
+        r#"{"cluster": "c", "keyspaces": {"k": {"bits": 4}}, "shards": [{"id": 0, "name": "s"}]}"#;
+    Snapshot::build(first(text)?).map_err(|e| e.to_string())
+}
+
+fn first(text: &str) -> Result<Draft, String> {
+    let topology: Topology = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let snapshot = topology.snapshot().map_err(|e| e.to_string())?;
+    Ok(snapshot.content().clone())
+}
+
+/// Fails when the key that the traces are about isn't where they need it.
+pub(super) fn check_key(slot: Slot) -> Result<(), String> {
+    if MOVING.contains(slot) {
+        Ok(())
+    } else {
+        Err(format!("slot {slot} doesn't move; choose another key"))
+    }
+}
