@@ -5,3 +5,4 @@
 //! asks the core, and does what it says in one atomic step.
 
 pub mod store;
+pub mod topology;
