@@ -1,0 +1,79 @@
+//! Where a cluster's routing state lives: one record of term, snapshot and log, with one writer at
+//! a time.
+//!
+//! - [`FileTopology`]: a file, for one host.
+//! - [`MemoryTopology`]: for tests.
+//! - [`Watch`]: newer snapshots, as they come.
+//! - [`read_snapshot`]: a snapshot from whatever a file holds, a topology for people included.
+
+mod decide;
+mod error;
+mod file;
+mod memory;
+mod read;
+mod record;
+mod watch;
+
+use std::sync::Arc;
+
+use ringshift::migration::command::{Answer, Command};
+use ringshift::migration::log::Log;
+use ringshift::{Epoch, Snapshot, Term};
+
+pub use error::TopologyError;
+pub use file::FileTopology;
+pub use memory::MemoryTopology;
+pub use read::{SNAPSHOT_MAGIC, read_snapshot, snapshot_from};
+pub use record::{LOG_BYTES_MAX, RECORD_MAGIC};
+pub use watch::Watch;
+
+/// What a topology store holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The highest term that anybody led with.
+    pub term: Term,
+    /// The routing state in force.
+    pub snapshot: Arc<Snapshot>,
+    /// What the coordinator wrote down beside it.
+    pub log: Log,
+}
+
+/// The one place that says which snapshot is in force.
+pub trait TopologyStore: Send + Sync {
+    /// The whole record.
+    ///
+    /// # Errors
+    /// [`TopologyError::Missing`] before [`create`](Self::create); everything that is wrong with
+    /// what is there.
+    fn load(&self) -> Result<Record, TopologyError>;
+
+    /// Puts a first snapshot, at term 0 and with an empty log.
+    ///
+    /// # Errors
+    /// [`TopologyError::Exists`] when there is anything already, which then stays as it is.
+    fn create(&self, snapshot: &Snapshot) -> Result<(), TopologyError>;
+
+    /// Raises the stored term by one, durably, and answers it. No two coordinators are given the
+    /// same, so each may then send its [`Command::Lead`] as often as it must.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); [`TopologyError::TermsUsedUp`] after 2^32 - 1 terms.
+    fn draw_term(&self) -> Result<Term, TopologyError>;
+
+    /// Carries out [`Command::Lead`], [`Command::Swap`] and [`Command::SaveLog`], durably.
+    /// [`Answer::Unreachable`] for a shard's commands and for every failure of the store itself:
+    /// then [`last_error`](Self::last_error) says more.
+    ///
+    /// A repeated swap is recognised by its snapshot's digest, and leaves the log alone, which may
+    /// have gone on since.
+    fn command(&self, command: &Command) -> Answer;
+
+    /// The snapshot in force if it is newer than that; cheap when it isn't.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError>;
+
+    /// The last failure of the store itself, for people.
+    fn last_error(&self) -> Option<String>;
+}
