@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use ringshift::{
     KeyspaceTopology, Shard, ShardId, ShardState, ShardTopology, Snapshot, Term, Topology,
 };
 use ringshift_operator::client::Stores;
-use ringshift_operator::store::{Chunks, SqliteStore, Store};
+use ringshift_operator::store::{Chunks, SqliteStore};
 use ringshift_operator::topology::{FileTopology, TopologyStore};
 use serde::{Deserialize, Serialize};
 
@@ -35,17 +34,21 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
-    pub(crate) fn of(options: &Options) -> Self {
-        Self {
+    /// What the options say, or what the run to be resumed was told.
+    pub(crate) fn of(options: &Options, folder: &Path) -> Result<Self, Failed> {
+        if options.resume {
+            return Self::read(folder);
+        }
+        Ok(Self {
             seed: options.seed,
             records: options.records,
             input: options.input.clone(),
             added: options.shards_added(),
             removed: options.shards_removed(),
-        }
+        })
     }
 
-    pub(crate) fn read(folder: &Path) -> Result<Self, Failed> {
+    fn read(folder: &Path) -> Result<Self, Failed> {
         let path = folder.join("run.json");
         let text = fs::read_to_string(&path).map_err(|error| {
             format!(
@@ -56,7 +59,7 @@ impl Settled {
         Ok(serde_json::from_str(&text)?)
     }
 
-    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failed> {
+    fn write(&self, folder: &Path) -> Result<(), Failed> {
         Ok(fs::write(
             folder.join("run.json"),
             serde_json::to_string_pretty(self)?,
@@ -73,7 +76,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// A new cluster in an empty folder.
-    pub(crate) fn create(folder: &Path, seed: u64) -> Result<Self, Failed> {
+    pub(crate) fn create(folder: &Path, settled: &Settled) -> Result<Self, Failed> {
         fs::create_dir_all(folder)?;
         let topology_file = folder.join("topology.ringshift");
         if topology_file.exists() {
@@ -83,8 +86,8 @@ impl Cluster {
             );
             return Err(error.into());
         }
-        let snapshot = first_snapshot(seed)?;
-        let topology = Arc::new(FileTopology::open(&topology_file)?);
+        let snapshot = first_snapshot(settled.seed)?;
+        let topology = Arc::new(FileTopology::new(&topology_file));
         topology.create(&snapshot)?;
         let mut cluster = Self {
             topology,
@@ -104,12 +107,13 @@ impl Cluster {
                 return Err(format!("shard {shard} can't be set up: {answer:?}").into());
             }
         }
+        settled.write(folder)?;
         Ok(cluster)
     }
 
     /// The cluster that a killed run left.
     pub(crate) fn open(folder: &Path) -> Result<Self, Failed> {
-        let topology = Arc::new(FileTopology::open(folder.join("topology.ringshift"))?);
+        let topology = Arc::new(FileTopology::new(folder.join("topology.ringshift")));
         let record = topology.load()?;
         let mut cluster = Self {
             topology,
@@ -141,7 +145,7 @@ impl Cluster {
         let next = known.iter().map(|shard| shard.id.0).max().unwrap_or(0) + 1;
         let add = (next..)
             .take(settled.added.into())
-            .map(shard)
+            .map(|id| shard(id).shard())
             .collect::<Result<Vec<_>, _>>()?;
         let remove = known
             .iter()
@@ -173,29 +177,10 @@ impl Cluster {
         let unchanged = shards == usize::from(SHARDS) && settled.added != settled.removed;
         Ok(idle && unchanged)
     }
-
-    /// Sizes of the files, for people.
-    pub(crate) fn bytes(&self) -> io::Result<u64> {
-        let mut bytes = 0;
-        for entry in fs::read_dir(&self.folder)? {
-            bytes += entry?.metadata()?.len();
-        }
-        Ok(bytes)
-    }
 }
 
 fn first_snapshot(seed: u64) -> Result<Snapshot, Failed> {
-    let shards = (1..=u32::from(SHARDS))
-        .map(|id| ShardTopology {
-            id: ShardId(id),
-            name: format!("shard-{id}"),
-            weight: 1.0,
-            endpoint: format!("shard-{id}.db"),
-            zone: String::new(),
-            tags: Vec::new(),
-            state: ShardState::Active,
-        })
-        .collect();
+    let shards = (1..=u32::from(SHARDS)).map(shard).collect();
     let keyspace = KeyspaceTopology {
         seed: seed.to_string(),
         ..KeyspaceTopology::default()
@@ -209,7 +194,7 @@ fn first_snapshot(seed: u64) -> Result<Snapshot, Failed> {
     Ok(topology.snapshot()?)
 }
 
-fn shard(id: u32) -> Result<Shard, ringshift::TopologyError> {
+fn shard(id: u32) -> ShardTopology {
     ShardTopology {
         id: ShardId(id),
         name: format!("shard-{id}"),
@@ -219,5 +204,4 @@ fn shard(id: u32) -> Result<Shard, ringshift::TopologyError> {
         tags: Vec::new(),
         state: ShardState::Active,
     }
-    .shard()
 }

@@ -11,7 +11,9 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 pub(crate) use file::save;
-pub(crate) use load::{HistoryError, Loaded, create, load, resume};
+#[cfg(test)]
+use load::load;
+pub(crate) use load::{Loaded, create, resume};
 pub(crate) use record::{Recorder, Recorders};
 
 /// A key, as its place in the run's list of keys.

@@ -4,9 +4,11 @@
 
 mod checker;
 mod cluster;
+mod crew;
 mod dataset;
 mod history;
 mod latency;
+mod moved;
 mod options;
 mod report;
 mod run;

@@ -10,6 +10,10 @@ use clap::error::ErrorKind;
 /// Loads real records, starts readers and writers, runs the whole online plan, then checks every
 /// acknowledged operation. Exit code 0: nothing was lost; 1: something was; 2: bad options.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[command(name = "live_reshard", version, max_term_width = 100)]
 pub(crate) struct Options {
     /// Add this many shards [default: 1, unless --remove is given]

@@ -3,23 +3,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use ringshift::migration::{Coordinator, Ending, Settings};
-use ringshift::{Policy, Router, ShardId, Snapshot, modulo_moved_share};
+use ringshift::Term;
+use ringshift::migration::{Coordinator, Ending, Plan, Settings};
 use ringshift_operator::client::Client;
 use ringshift_operator::runner::Runner;
-use ringshift_operator::topology::TopologyStore;
+use ringshift_operator::topology::{Record, TopologyStore};
 
 use crate::checker::check;
-use crate::cluster::{Cluster, Failed, KEYSPACE, Settled};
+use crate::cluster::{Cluster, Failed, Settled};
+use crate::crew::Crew;
 use crate::dataset::Dataset;
-use crate::history::{self, KeyId, Op, Recorders};
+use crate::history::{self, Op, Recorders};
 use crate::latency::Meter;
+use crate::moved::moved;
 use crate::options::Options;
-use crate::report::{Barriers, Checked, Moved, Report};
+use crate::report::{Barriers, Checked, Report};
 use crate::watch::{Disturbance, Watch};
 use crate::workload::{Done, Shared, Stage, Worker};
 use crate::zipf::Zipf;
@@ -69,24 +71,24 @@ fn settings(options: &Options) -> Settings {
     }
 }
 
+/// Runs everything that the options ask for; the report says whether anything was lost.
 pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report, Failed> {
     let clock = Clock::now();
     let folder = Folder::of(options)?;
-    let settled = if options.resume {
-        Settled::read(&folder.path)?
-    } else {
-        Settled::of(options)
-    };
+    let settled = Settled::of(options, &folder.path)?;
     let dataset = dataset(&settled)?;
     let keys = dataset.keys();
     let mut cluster = if options.resume {
         Cluster::open(&folder.path)?
     } else {
-        let cluster = Cluster::create(&folder.path, settled.seed)?;
-        settled.write(&folder.path)?;
-        cluster
+        Cluster::create(&folder.path, &settled)?
     };
     let begun = cluster.topology.load()?;
+    let plan = if !options.resume || cluster.must_plan(&settled)? {
+        Some(cluster.plan(&settled, options.wave_slots)?)
+    } else {
+        None
+    };
     let (recorders, past) = recorders(options, &folder.path, &keys)?;
     let count = u32::try_from(keys.len())?;
     let shared = Shared {
@@ -98,65 +100,40 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         clock_from_ns: past.last_ns,
         next_value: AtomicU64::new(past.value_max + 1),
     };
-    let plan = if !options.resume || cluster.must_plan(&settled)? {
-        Some(cluster.plan(&settled, options.wave_slots)?)
-    } else {
-        None
-    };
-    let waves = plan
-        .as_ref()
-        .map_or(begun.log.planned.len(), |plan| plan.log.planned.len());
     let crew = Crew::new(&cluster, &begun.snapshot, options.threads, settled.seed);
-    let mut watch = Watch::new(disturbance, waves, options.quiet || options.json, clock)?;
-    let mut crew_done = Vec::new();
+    let mut done = Vec::new();
     if !options.resume {
-        crew_done = load(&shared, &crew, &recorders, count)?;
+        done = crew.load(&shared, &recorders, count)?;
     }
-
-    let windows = Windows::of(options);
-    let mut during = Duration::ZERO;
-    let mut ending = Ending::Complete;
-    let traffic = with_traffic(&shared, &crew, &recorders, || {
-        thread::sleep(windows.warm_up);
-        shared.stage.set(Stage::BEFORE);
-        thread::sleep(windows.before);
-        shared.stage.set(Stage::DURING);
-        let began = Clock::now();
-        let term = ringshift::Term(begun.term.0 + 1);
-        let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
-        let log = plan.as_ref().map(|plan| plan.log.clone());
-        let mut coordinator =
-            Coordinator::new(term, Arc::new(settings(options)), log, runner.now());
-        ending = runner.run(&mut coordinator, &mut watch);
-        during = began.elapsed();
-        shared.stage.set(Stage::COOL_DOWN);
-        thread::sleep(windows.after);
-        Ok(coordinator.mismatches().len())
+    let planned = plan.as_ref().map_or(&begun.log, |plan| &plan.log);
+    let quiet = options.quiet || options.json;
+    let mut watch = Watch::new(disturbance, planned.planned.len(), quiet, clock)?;
+    let (migration, crew_done) = crew.with_traffic(&shared, &recorders, || {
+        migrate(
+            options,
+            &cluster,
+            &begun,
+            plan.as_ref(),
+            &shared,
+            &mut watch,
+        )
     })?;
-    watch.finish();
-    if let Ending::Stuck(error) = &ending {
-        return Err(format!("the migration is stuck: {error}").into());
-    }
-
+    done.extend(crew_done);
     let mut last = Worker::new(&shared, crew.client(0), recorders.client(), settled.seed)?;
     last.read_all(0..count)?;
-    crew_done.extend(traffic.crew);
-    crew_done.push(last.finish()?);
+    done.push(last.finish()?);
 
+    let end = cluster.topology.load()?.snapshot;
     let mut report = Report {
         seed: settled.seed,
         source: dataset.source,
         records: u64::from(count),
         clients: options.threads.into(),
         shards_before: begun.snapshot.content().shards.len() as u64,
-        ending: match &ending {
-            Ending::Complete => "complete".to_owned(),
-            Ending::RolledBack { reason } => format!("rolled back: {reason}"),
-            Ending::Paused { reason } => format!("paused: {reason}"),
-            Ending::SteppedDown { term } => format!("stepped down before term {term}"),
-            Ending::Stuck(error) => format!("stuck: {error}"),
-        },
-        mismatches: traffic.mismatches as u64,
+        shards_after: end.content().shards.len() as u64,
+        ending: migration.ending,
+        moved: moved(&begun.snapshot, &end, &keys)?,
+        mismatches: migration.mismatches as u64,
         retries: crew.sum(Client::retries),
         refreshes: crew.sum(Client::refreshes),
         barriers: Barriers::new(&watch.pauses),
@@ -164,23 +141,82 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         steps: std::mem::take(&mut watch.steps),
         ..Report::default()
     };
-    let mut meter = Meter::new()?;
-    let mut ops: Vec<Op> = past.ops;
-    for part in crew_done {
-        meter.merge(&part.meter);
-        ops.extend(part.ops);
-    }
-    report.set_traffic(&meter, windows.before.as_secs_f64(), during.as_secs_f64());
-    let end = cluster.topology.load()?.snapshot;
-    report.shards_after = end.content().shards.len() as u64;
-    report.moved = moved(&begun.snapshot, &end, &keys)?;
-    let checking = Clock::now();
-    report.checked = Checked::new(&check(&ops, |_| None), checking.elapsed().as_secs_f64());
+    let ops = judge(&mut report, &migration.windows, past.ops, done)?;
     if let Some(path) = &options.history {
         history::save(path, &ops, &keys)?;
     }
     report.duration_s = clock.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// What a migration leaves beside what its observer has seen.
+struct Migration {
+    ending: String,
+    mismatches: usize,
+    /// How long clients were measured before it, and during it.
+    windows: (Duration, Duration),
+}
+
+/// Lets the clients run for a while, migrates, and lets them run on for a while.
+fn migrate(
+    options: &Options,
+    cluster: &Cluster,
+    begun: &Record,
+    plan: Option<&Plan>,
+    shared: &Shared,
+    watch: &mut Watch,
+) -> Result<Migration, Failed> {
+    let windows = Windows::of(options);
+    thread::sleep(windows.warm_up);
+    shared.stage.set(Stage::BEFORE);
+    thread::sleep(windows.before);
+    shared.stage.set(Stage::DURING);
+    let clock = Clock::now();
+    let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
+    let term = Term(begun.term.0 + 1);
+    let log = plan.map(|plan| plan.log.clone());
+    let mut coordinator = Coordinator::new(term, Arc::new(settings(options)), log, runner.now());
+    let ending = runner.run(&mut coordinator, watch);
+    let during = clock.elapsed();
+    shared.stage.set(Stage::COOL_DOWN);
+    thread::sleep(windows.after);
+    watch.finish();
+    let ending = match ending {
+        Ending::Complete => "complete".to_owned(),
+        Ending::RolledBack { reason } => format!("rolled back: {reason}"),
+        Ending::Paused { reason } => format!("paused: {reason}"),
+        Ending::SteppedDown { term } => format!("stepped down before term {term}"),
+        Ending::Stuck(error) => return Err(format!("the migration is stuck: {error}").into()),
+    };
+    let mismatches = coordinator.mismatches().len();
+    Ok(Migration {
+        ending,
+        mismatches,
+        windows: (windows.before, during),
+    })
+}
+
+/// Checks every operation and adds what was measured; answers the operations.
+fn judge(
+    report: &mut Report,
+    (before, during): &(Duration, Duration),
+    past: Vec<Op>,
+    done: Vec<Done>,
+) -> Result<Vec<Op>, Failed> {
+    let mut meter = Meter::new()?;
+    let mut ops = past;
+    for part in done {
+        meter.merge(&part.meter);
+        ops.extend(part.ops);
+    }
+    report.set_traffic(&meter, before.as_secs_f64(), during.as_secs_f64());
+    let clock = Clock::now();
+    let verdict = check(&ops, |_| None);
+    report.checked = Checked::new(&verdict, clock.elapsed().as_secs_f64());
+    if !verdict.is_clean() {
+        eprintln!("{verdict}");
+    }
+    Ok(ops)
 }
 
 fn dataset(settled: &Settled) -> Result<Dataset, Failed> {
@@ -243,184 +279,5 @@ fn recorders(
         ))
     } else {
         Ok((Recorders::in_memory(), history::Loaded::default()))
-    }
-}
-
-/// The clients: most share one map, one learns of changes only by being refused, one learns of
-/// them before the shards do.
-struct Crew {
-    shared: Client,
-    stale: Client,
-    ahead: Client,
-    threads: u16,
-    seed: u64,
-}
-
-impl Crew {
-    fn new(cluster: &Cluster, map: &Arc<Snapshot>, threads: u16, seed: u64) -> Self {
-        let client = || {
-            let topology: Arc<dyn TopologyStore> = cluster.topology.clone();
-            // Never the name of a killed run's client: a store that sees an operation's id again
-            // takes it for a repeat, and changes nothing.
-            let name = fastrand::u64(..);
-            let stores = cluster.stores.clone();
-            Client::new(map.clone(), stores, topology, Policy::default(), name)
-        };
-        Self {
-            shared: client(),
-            stale: client(),
-            ahead: client(),
-            threads,
-            seed,
-        }
-    }
-
-    /// The client of a thread: of eight threads, one is stale and one ahead.
-    fn client(&self, thread: u16) -> &Client {
-        match thread % 8 {
-            6 => &self.stale,
-            7 => &self.ahead,
-            _ => &self.shared,
-        }
-    }
-
-    fn sum(&self, figure: impl Fn(&Client) -> u64) -> u64 {
-        [&self.shared, &self.stale, &self.ahead]
-            .into_iter()
-            .map(figure)
-            .sum()
-    }
-}
-
-struct Traffic {
-    crew: Vec<Done>,
-    mismatches: usize,
-}
-
-/// Runs `work` while all clients read and write.
-fn with_traffic(
-    shared: &Shared,
-    crew: &Crew,
-    recorders: &Recorders,
-    work: impl FnOnce() -> Result<usize, Failed>,
-) -> Result<Traffic, Failed> {
-    let watching = AtomicBool::new(true);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..crew.threads)
-            .map(|thread| {
-                let recorder = recorders.client();
-                let seed = crew
-                    .seed
-                    .wrapping_mul(0x9e37_79b9)
-                    .wrapping_add(thread.into());
-                scope.spawn(move || -> Result<Done, Failed> {
-                    let mut worker = Worker::new(shared, crew.client(thread), recorder, seed)?;
-                    worker.run()?;
-                    Ok(worker.finish()?)
-                })
-            })
-            .collect();
-        scope.spawn(|| watch_topology(crew, &watching));
-        let worked = work();
-        shared.stage.set(Stage::OVER);
-        watching.store(false, Ordering::Relaxed);
-        let mut done = Vec::new();
-        for thread in threads {
-            done.push(thread.join().map_err(|_| "a client panicked")??);
-        }
-        Ok(Traffic {
-            crew: done,
-            mismatches: worked?,
-        })
-    })
-}
-
-/// Tells the client that is to be ahead of every change at once, and the shared one now and then.
-fn watch_topology(crew: &Crew, watching: &AtomicBool) {
-    let mut tick = 0_u32;
-    while watching.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(1));
-        tick += 1;
-        if tick.is_multiple_of(50) {
-            look_for_news(&crew.shared);
-        }
-        look_for_news(&crew.ahead);
-    }
-}
-
-fn look_for_news(client: &Client) {
-    let epoch = client.router().snapshot().epoch();
-    if let Ok(Some(snapshot)) = client.topology().fetch(epoch) {
-        client.install(snapshot);
-    }
-}
-
-/// Puts the first value of every key there, through the clients, as everything later.
-fn load(
-    shared: &Shared,
-    crew: &Crew,
-    recorders: &Recorders,
-    count: u32,
-) -> Result<Vec<Done>, Failed> {
-    let threads = u32::from(crew.threads);
-    thread::scope(|scope| {
-        let loaders: Vec<_> = (0..threads)
-            .map(|thread| {
-                let recorder = recorders.client();
-                scope.spawn(move || -> Result<Done, Failed> {
-                    let mut worker = Worker::new(shared, crew.client(0), recorder, 0)?;
-                    let keys = (0..count).filter(|key: &KeyId| key % threads == thread);
-                    worker.load(keys)?;
-                    Ok(worker.finish()?)
-                })
-            })
-            .collect();
-        let mut done = Vec::new();
-        for loader in loaders {
-            done.push(loader.join().map_err(|_| "a loader panicked")??);
-        }
-        Ok(done)
-    })
-}
-
-/// What moved, by the keys and slots of the first and the last snapshot.
-fn moved(before: &Arc<Snapshot>, after: &Arc<Snapshot>, keys: &[String]) -> Result<Moved, Failed> {
-    let (old, new) = (Router::new(before.clone()), Router::new(after.clone()));
-    let (old_keys, new_keys) = (old.keyspace(KEYSPACE)?, new.keyspace(KEYSPACE)?);
-    let mut keys_moved = 0_u32;
-    for key in keys {
-        let there = before.shard_id(old_keys.route(key.as_bytes())?.shard);
-        let here = after.shard_id(new_keys.route(key.as_bytes())?.shard);
-        keys_moved += u32::from(there != here);
-    }
-    let owners = |snapshot: &Snapshot| -> Vec<Option<ShardId>> {
-        let tables = snapshot.content().keyspaces.iter().flat_map(|k| k.table());
-        tables.map(|owner| snapshot.shard_id(owner)).collect()
-    };
-    let (old_owners, new_owners) = (owners(before), owners(after));
-    let slots = old_owners
-        .iter()
-        .zip(&new_owners)
-        .filter(|(old, new)| old != new)
-        .count();
-    let count = |snapshot: &Snapshot| u32::try_from(snapshot.content().shards.len());
-    let (had, has) = (count(before)?, count(after)?);
-    let modulo = modulo_moved_share(had, has).map_or(0.0, |(moved, of)| share(moved, of));
-    Ok(Moved {
-        slots_total: old_owners.len() as u64,
-        slots: slots as u64,
-        keys: keys_moved.into(),
-        keys_share: share(keys_moved.into(), keys.len() as u64),
-        keys_share_ideal: share(had.abs_diff(has).into(), had.max(has).into()),
-        keys_share_modulo: modulo,
-    })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
     }
 }

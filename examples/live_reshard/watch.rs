@@ -47,9 +47,7 @@ impl Watch {
             );
             let bar = ProgressBar::new(waves as u64);
             bar.enable_steady_tick(Duration::from_millis(120));
-            style
-                .map(|style| bar.with_style(style))
-                .unwrap_or_else(|_| ProgressBar::hidden())
+            style.map_or_else(|_| ProgressBar::hidden(), |style| bar.with_style(style))
         });
         Ok(Self {
             disturbance,

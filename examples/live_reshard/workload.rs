@@ -20,7 +20,7 @@ use crate::zipf::Zipf;
 pub(crate) struct Stage(AtomicU8);
 
 impl Stage {
-    pub(crate) const WARM_UP: u8 = 0;
+    /// 0, where every run begins, is the warm-up.
     pub(crate) const BEFORE: u8 = 1;
     pub(crate) const DURING: u8 = 2;
     pub(crate) const COOL_DOWN: u8 = 3;
@@ -74,14 +74,14 @@ impl Shared {
     }
 
     /// Which value those bytes are; unreadable ones fail the check.
-    fn decode(&self, key: KeyId, bytes: &[u8]) -> Value {
+    fn decode(&self, key: KeyId, bytes: &[u8]) -> ValueId {
         let (id, record) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
         let expected = self
             .records
             .get(key as usize)
             .map(|record| record.value.as_slice());
         let id = ValueId::new(u64::from_le_bytes(*id)).filter(|_| expected == Some(record));
-        Some(id.unwrap_or(ValueId::UNREADABLE))
+        id.unwrap_or(ValueId::UNREADABLE)
     }
 }
 
@@ -218,7 +218,8 @@ impl<'w> Worker<'w> {
                         .found
                         .as_ref()
                         .and_then(|found| found.value.as_deref());
-                    recorder.found(shared.decode(key, found.unwrap_or_default()), now);
+                    let value = shared.decode(key, found.unwrap_or_default());
+                    recorder.found(Some(value), now);
                 }
                 Outcome::Missing => recorder.found(None, now),
                 Outcome::Written { .. } => recorder.ok(now),
@@ -235,6 +236,6 @@ impl<'w> Worker<'w> {
             .found
             .as_ref()
             .and_then(|found| found.value.as_deref());
-        self.shared.decode(key, found.unwrap_or_default())
+        Some(self.shared.decode(key, found.unwrap_or_default()))
     }
 }

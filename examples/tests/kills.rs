@@ -1,6 +1,10 @@
 //! The main job, killed by a signal at every step of the coordinator, and resumed on the files that
 //! it left: nothing is lost, whatever the step.
-#![expect(clippy::expect_used, reason = "a test may fail loudly")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};

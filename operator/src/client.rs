@@ -16,8 +16,8 @@ use std::time::{Duration, Instant as Clock};
 use parking_lot::{Condvar, Mutex, RwLock};
 use ringshift::driver::{Driven, Environment, drive};
 use ringshift::{
-    Attempt, AttemptKind, Epoch, Failure, Instant, KeyError, KeyspaceId, Operation, Outcome, Plan,
-    Policy, RefreshGate, RefreshStep, Reply, Router, ShardId, Snapshot, UnknownKeyspace,
+    Attempt, AttemptKind, Epoch, Failure, Instant, KeyError, KeyspaceId, Operation, Plan, Policy,
+    RefreshGate, RefreshStep, Reply, Router, ShardId, Snapshot, UnknownKeyspace,
 };
 
 use crate::store::{Change, Content, Found, OperationKey, Store};
@@ -53,6 +53,8 @@ pub struct ClientKeyspace<'c> {
 
 /// Two refreshes that found nothing new are about this far apart.
 const REFRESH_GAP_MS: u32 = 5;
+/// How long a thread waits for another's refresh.
+const REFRESH_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Client {
     /// A client that routes by `snapshot` until it learns of a newer one.
@@ -160,35 +162,30 @@ impl Client {
         (number, key)
     }
 
-    /// One refresh for all threads that want one.
+    /// One refresh for all threads that want one. Returns when there is news, or nothing to wait
+    /// for: whoever asked looks at the map at hand again.
     fn refresh(&self, newer_than: Epoch) {
-        loop {
-            let mut gate = self.gate.lock();
-            match gate.want(self.now(), newer_than) {
-                RefreshStep::InHand => return,
-                RefreshStep::Join => {
-                    self.refreshed
-                        .wait_for(&mut gate, Duration::from_millis(100));
-                    return;
-                }
-                RefreshStep::Wait { until } => {
-                    drop(gate);
-                    sleep_until(self, until);
-                    return;
-                }
-                RefreshStep::Fetch => {
-                    let have = self.router().snapshot().epoch();
-                    drop(gate);
-                    match self.topology.fetch(have) {
-                        Ok(Some(snapshot)) => {
-                            self.install(snapshot);
-                        }
-                        Ok(None) => self.gate.lock().fetched(self.now(), have),
-                        Err(_) => self.gate.lock().failed(self.now()),
+        let mut gate = self.gate.lock();
+        match gate.want(self.now(), newer_than) {
+            RefreshStep::InHand => {}
+            RefreshStep::Join => {
+                self.refreshed.wait_for(&mut gate, REFRESH_PATIENCE);
+            }
+            RefreshStep::Wait { until } => {
+                drop(gate);
+                sleep_until(self, until);
+            }
+            RefreshStep::Fetch => {
+                drop(gate);
+                let have = self.router().snapshot().epoch();
+                match self.topology.fetch(have) {
+                    Ok(Some(snapshot)) => {
+                        self.install(snapshot);
                     }
-                    self.refreshed.notify_all();
-                    return;
+                    Ok(None) => self.gate.lock().fetched(self.now(), have),
+                    Err(_) => self.gate.lock().failed(self.now()),
                 }
+                self.refreshed.notify_all();
             }
         }
     }
@@ -340,12 +337,4 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         }
         thread::yield_now();
     }
-}
-
-/// Whether a call's outcome says that its write, or its absence, is known.
-pub fn is_known(outcome: &Outcome) -> bool {
-    !matches!(
-        outcome,
-        Outcome::Failed(ringshift::OperationError::Indeterminate { .. })
-    )
 }

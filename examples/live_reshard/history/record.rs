@@ -116,6 +116,7 @@ impl Recorder {
     }
 
     /// How many operations are over.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.ops.len()
     }
