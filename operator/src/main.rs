@@ -1,3 +1,7 @@
-//! The binary `ringshift`.
+//! The binary `ringshift`: look at routing state, and make it.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

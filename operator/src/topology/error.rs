@@ -43,6 +43,8 @@ pub enum TopologyError {
     Malformed,
     /// The snapshot is refused.
     Snapshot(SnapshotError),
+    /// A topology for people breaks a rule.
+    Rule(ringshift::TopologyError),
     /// The JSON isn't a topology.
     Json(serde_json::Error),
     /// 2^32 - 1 coordinators have led.
@@ -71,6 +73,7 @@ impl TopologyError {
             | Self::Damaged
             | Self::Malformed => "topology_format",
             Self::Snapshot(error) => error.code().as_str(),
+            Self::Rule(error) => error.code().as_str(),
             Self::Json(_) => "topology_json",
             Self::TermsUsedUp => "topology_terms",
             Self::Io { .. } => "topology_io",
@@ -113,6 +116,7 @@ impl fmt::Display for TopologyError {
                 "the topology record can't be read (its log may have {LOG_BYTES_MAX} bytes at most)"
             ),
             Self::Snapshot(error) => error.fmt(f),
+            Self::Rule(error) => error.fmt(f),
             Self::Json(error) => write!(f, "the JSON is not a topology: {error}"),
             Self::TermsUsedUp => f.write_str("no term is left; make a new cluster"),
             Self::Io { what, path, error } => {
@@ -126,6 +130,7 @@ impl std::error::Error for TopologyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Snapshot(error) => Some(error),
+            Self::Rule(error) => Some(error),
             Self::Json(error) => Some(error),
             Self::Io { error, .. } => Some(error),
             Self::Missing(_)

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ringshift::{Snapshot, SnapshotError, Topology, limits::SNAPSHOT_BYTES_MAX};
+use ringshift::{Snapshot, Topology, limits::SNAPSHOT_BYTES_MAX};
 
 use crate::topology::TopologyError;
 use crate::topology::record::{self, LOG_BYTES_MAX, RECORD_MAGIC};
@@ -30,8 +30,7 @@ pub fn snapshot_from(bytes: &[u8]) -> Result<Snapshot, TopologyError> {
         return Err(TopologyError::Unknown);
     }
     let topology: Topology = serde_json::from_slice(bytes).map_err(TopologyError::Json)?;
-    let snapshot = topology.snapshot().map_err(SnapshotError::Topology)?;
-    Ok(snapshot)
+    topology.snapshot().map_err(TopologyError::Rule)
 }
 
 /// The snapshot that the file at `path` holds; see [`snapshot_from`].

@@ -1,0 +1,101 @@
+//! The command line: what may be said, and how it ends.
+
+mod error;
+mod explain;
+mod init;
+mod keys;
+mod output;
+mod route;
+mod show;
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use error::CliError;
+
+const ENDING: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed; standard error says why
+  2  the command line was not understood
+
+A topology file is a topology in JSON, a snapshot's bytes, or a coordinator's record; which of
+them is told by how it begins.";
+
+/// Route keys to shards, and see where they are.
+#[derive(Debug, Parser)]
+#[command(name = "ringshift", version, after_help = ENDING)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a new topology file, with a seed drawn at random
+    #[command(after_help = ENDING)]
+    Init(init::Init),
+    /// Print `key<TAB>slot<TAB>shard` for each key
+    #[command(after_help = ENDING)]
+    Route(Lookup),
+    /// Print each step from a key to its shards
+    #[command(after_help = ENDING)]
+    Explain(Lookup),
+    /// Print the shards, their shares of the slots, and the waves
+    #[command(after_help = ENDING)]
+    Show(show::Show),
+}
+
+/// What `route` and `explain` have in common.
+#[derive(Debug, Args)]
+struct Lookup {
+    /// The topology file
+    #[arg(long, value_name = "FILE")]
+    topology: PathBuf,
+    /// The keyspace; may be left out when there is only one
+    #[arg(long, value_name = "NAME")]
+    keyspace: Option<String>,
+    /// Keys are composites: their parts stand between this text
+    #[arg(long, value_name = "SEPARATOR")]
+    split: Option<String>,
+    /// One JSON object a key
+    #[arg(long)]
+    json: bool,
+    /// The keys; without any, one a line from standard input
+    #[arg(value_name = "KEY")]
+    keys: Vec<OsString>,
+}
+
+/// Runs the binary.
+pub(crate) fn main() -> ExitCode {
+    // Clap prints help and usage errors itself, and exits with 0 and 2.
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = run(cli.command, &mut out);
+    let flushed = out.flush();
+    match result.and_then(|()| Ok(flushed?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has seen enough, as `head` has.
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            // With standard error gone there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "ringshift: {}", error.text());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
+    match command {
+        Command::Init(init) => init::run(&init, out),
+        Command::Route(keys) => route::run(&keys, out),
+        Command::Explain(keys) => explain::run(&keys, out),
+        Command::Show(show) => show::run(&show, out),
+    }
+}
