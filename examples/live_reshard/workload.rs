@@ -156,7 +156,14 @@ impl<'w> Worker<'w> {
         self.recorder.read(key, began)?;
         let ended = self.ask(key, None, began)?;
         Ok(match ended.outcome {
-            Outcome::Value { version, .. } => (self.value_of(key, &ended), Some(version)),
+            Outcome::Value { version, .. } => {
+                let found = ended
+                    .found
+                    .as_ref()
+                    .and_then(|found| found.value.as_deref());
+                let value = self.shared.decode(key, found.unwrap_or_default());
+                (Some(value), Some(version))
+            }
             _ => (None, None),
         })
     }
@@ -229,13 +236,5 @@ impl<'w> Worker<'w> {
             meter.completed(shared.stage.window(), began_ns, now);
         })?;
         Ok(ended)
-    }
-
-    fn value_of(&self, key: KeyId, ended: &Ended) -> Value {
-        let found = ended
-            .found
-            .as_ref()
-            .and_then(|found| found.value.as_deref());
-        Some(self.shared.decode(key, found.unwrap_or_default()))
     }
 }

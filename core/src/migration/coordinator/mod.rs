@@ -413,6 +413,3 @@ impl Coordinator {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
