@@ -64,9 +64,9 @@ fn settings(options: &Options) -> Settings {
         };
     }
     Settings {
-        shadow_ms: 100,
-        ramp_ms: 20,
-        reversed_ms: 500,
+        shadow_ms: 500,
+        ramp_ms: 150,
+        reversed_ms: 1_000,
         ..Settings::default()
     }
 }
