@@ -3,7 +3,9 @@
 //! A store in Rust, JavaScript or Python sends these texts to its database and asks the core's own
 //! functions ([`admit`](crate::admit), [`takes_effect`](crate::takes_effect),
 //! [`close`](crate::close), [`Version::next`](crate::Version::next)) about the rows that come
-//! back, inside one transaction. `docs/STORAGE.md` says what a store owes beyond that.
+//! back, inside one transaction.
+//!
+#![doc = include_str!("../../docs/STORAGE.md")]
 
 pub mod sqlite;
 

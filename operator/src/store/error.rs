@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use ringshift::migration::command::ChunkId;
+
 /// Why a store can't be opened, or couldn't carry something out.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -20,7 +22,7 @@ pub enum StoreError {
     },
     /// A row of the store's own tables has a number out of its range.
     Damaged(&'static str),
-    /// A chunk is not held, or a command is not a shard's.
+    /// A chunk is not held, a command is not a shard's, or a copied row is of another keyspace.
     Misdirected(String),
     /// Another process held the file for too long.
     Busy,
@@ -31,6 +33,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    pub(super) fn not_held(chunk: ChunkId) -> Self {
+        Self::Misdirected(format!("chunk {} isn't held; read it again", chunk.0))
+    }
+
+    pub(super) fn not_a_shard_s() -> Self {
+        Self::Misdirected("the command is for the topology store".to_owned())
+    }
+
+    pub(super) fn disagrees() -> Self {
+        Self::Misdirected("a copied row's slot isn't of its keyspace".to_owned())
+    }
+
     /// The stable slug.
     pub const fn code(&self) -> &'static str {
         match self {

@@ -66,7 +66,10 @@ pub(crate) fn memory() -> Shard {
 }
 
 pub(crate) fn sqlite() -> Shard {
-    let folder = tempfile::tempdir().unwrap();
+    // In memory where there is such a place: hundreds of cases needn't wait for a disk.
+    let folder = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
     let store = SqliteStore::open(folder.path().join("shard.db")).unwrap();
     Shard::new(Box::new(store), Some(folder))
 }

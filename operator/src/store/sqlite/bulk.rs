@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::store::StoredRow;
 use crate::store::decide::{self, Bits};
-use crate::store::memory::disagrees;
+use crate::store::error::StoreError;
 use crate::store::sqlite::attempt::{self, Place};
 use crate::store::sqlite::rows::{self, Result};
 
@@ -33,7 +33,7 @@ pub(super) fn apply(
             return Ok(Err(refusal));
         }
         if let Bits::Disagree = decide::bits(look.bits, row.slot, row.stored_slot) {
-            return Err(disagrees());
+            return Err(StoreError::disagrees());
         }
         looks.push((row, place, look));
     }

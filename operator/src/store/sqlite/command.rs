@@ -1,20 +1,17 @@
 //! A coordinator's commands.
 
-use std::collections::BTreeMap;
-
-use ringshift::migration::command::{Answer, Command, KeyDigest, SlotDigest};
-use ringshift::recipes::{SHIFT_UNKNOWN, role_number, sqlite as recipe};
+use ringshift::migration::command::{Answer, Command};
+use ringshift::recipes::{role_number, sqlite as recipe};
 use ringshift::{
-    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Refusal, Revision,
-    SLOT_BITS_STORED, Slot, Term, admit, check_term, close, row_digest, takes_effect,
+    Access, Claim, DomainId, Fence, GuardRow, InstallRow, Refusal, Revision, Term, admit,
+    check_term, close, takes_effect,
 };
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use crate::store::error::StoreError;
-use crate::store::memory::{not_a_shard_s, not_held};
 use crate::store::sqlite::rows::{self, Result};
 use crate::store::sqlite::transaction::{self, Durability, Fault};
-use crate::store::sqlite::{SqliteStore, bulk};
+use crate::store::sqlite::{SqliteStore, bulk, walk};
 use crate::store::{Chunks, ROWS_AT_ONCE, StoredRow};
 
 /// What a transaction of a command comes to: the guard's refusal is an answer, not an error, but
@@ -39,7 +36,9 @@ impl SqliteStore {
             Command::Apply {
                 term, fence, chunk, ..
             } => {
-                let rows = chunks.get(*chunk).ok_or_else(|| not_held(*chunk))?;
+                let rows = chunks
+                    .get(*chunk)
+                    .ok_or_else(|| StoreError::not_held(*chunk))?;
                 self.apply(*term, *fence, &rows)
             }
             Command::Purge {
@@ -66,7 +65,7 @@ impl SqliteStore {
                     Err(refusal) => return Ok(Err(refusal)),
                 };
                 let limit = (*limit).max(1);
-                let (rows, last) = changes(connection, &guard, *after, limit)?;
+                let (rows, last) = walk::changes(connection, &guard, *after, limit)?;
                 let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
                 let end = count < limit;
                 chunks.put(*chunk, fence.domain, rows);
@@ -88,7 +87,7 @@ impl SqliteStore {
             Command::Digests { fence, .. } => self.look(|connection| {
                 let (_, guard) = domain(connection, *fence, Access::Read)?;
                 match guard {
-                    Ok(guard) => digests(connection, &guard).map(|d| Ok(Answer::Digests(d))),
+                    Ok(guard) => walk::digests(connection, &guard).map(|d| Ok(Answer::Digests(d))),
                     Err(refusal) => Ok(Err(refusal)),
                 }
             }),
@@ -100,13 +99,13 @@ impl SqliteStore {
             } => self.look(|connection| {
                 let (_, guard) = domain(connection, *fence, Access::Read)?;
                 match guard {
-                    Ok(guard) => keys(connection, *keyspace, guard.domain, slots)
+                    Ok(guard) => walk::keys(connection, *keyspace, guard.domain, slots)
                         .map(|k| Ok(Answer::Keys(k))),
                     Err(refusal) => Ok(Err(refusal)),
                 }
             }),
             Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => {
-                Err(not_a_shard_s().into())
+                Err(StoreError::not_a_shard_s().into())
             }
         }
     }
@@ -313,90 +312,4 @@ fn close_row(connection: &Connection, fence: Fence) -> Result<Option<GuardRow>> 
         }
         None => Ok(Some(row)),
     }
-}
-
-fn bits(connection: &Connection, keyspace: KeyspaceId) -> Result<u8> {
-    let known: Option<u8> = connection
-        .prepare_cached(recipe::KEYSPACE)?
-        .query_row([keyspace.0], |row| row.get(0))
-        .optional()?;
-    Ok(known.unwrap_or(SLOT_BITS_STORED - SHIFT_UNKNOWN))
-}
-
-fn changes(
-    connection: &Connection,
-    guard: &GuardRow,
-    after: Revision,
-    limit: u32,
-) -> Result<(Vec<StoredRow>, Revision)> {
-    let bits = bits(connection, guard.keyspace)?;
-    let mut statement = connection.prepare_cached(recipe::CHANGES)?;
-    let after_number = rows::revision_number(after);
-    let mut found =
-        statement.query((guard.keyspace.0, after_number, guard.domain.0, limit, bits))?;
-    let (mut all, mut last) = (Vec::new(), after);
-    while let Some(row) = found.next()? {
-        let stored_slot = rows::stored_slot(row, 1)?;
-        all.push(StoredRow {
-            keyspace: guard.keyspace,
-            key: row.get(0)?,
-            slot: Slot(stored_slot >> SLOT_BITS_STORED.saturating_sub(bits)),
-            stored_slot,
-            version: rows::version(row, 2)?,
-            op: rows::operation(row, 3)?,
-            value: rows::value(row, 4)?,
-        });
-        last = rows::revision(row, 5)?;
-    }
-    Ok((all, last))
-}
-
-fn digests(connection: &Connection, guard: &GuardRow) -> Result<Vec<SlotDigest>> {
-    let mut statement = connection.prepare_cached(recipe::DIGEST_ROWS)?;
-    let mut found = statement.query((guard.keyspace.0, guard.domain.0))?;
-    let mut slots: BTreeMap<Slot, SlotDigest> = BTreeMap::new();
-    while let Some(row) = found.next()? {
-        let slot = rows::slot(row, 0)?;
-        let one = digest(row, 1)?;
-        let digest = slots.entry(slot).or_insert(SlotDigest {
-            slot,
-            rows: 0,
-            sum: 0,
-        });
-        digest.rows += 1;
-        digest.sum = digest.sum.wrapping_add(one.digest);
-    }
-    Ok(slots.into_values().collect())
-}
-
-fn keys(
-    connection: &Connection,
-    keyspace: KeyspaceId,
-    domain: DomainId,
-    slots: &[Slot],
-) -> Result<Vec<KeyDigest>> {
-    let mut statement = connection.prepare_cached(recipe::DIGEST_SLOT)?;
-    let mut all = Vec::new();
-    for slot in slots {
-        let mut found = statement.query((keyspace.0, domain.0, slot.0))?;
-        while let Some(row) = found.next()? {
-            all.push(digest(row, 0)?);
-        }
-    }
-    all.sort_unstable();
-    all.dedup();
-    Ok(all)
-}
-
-/// The digest of a row of which the key, the version and the value begin at column `at`.
-fn digest(row: &rusqlite::Row<'_>, at: usize) -> Result<KeyDigest> {
-    let key: Vec<u8> = row.get(at)?;
-    let version = rows::version(row, at + 1)?;
-    let value = row.get_ref(at + 2)?.as_bytes_or_null();
-    let value = value.map_err(|_| StoreError::Damaged("value"))?;
-    Ok(KeyDigest {
-        digest: row_digest(&key, version, value),
-        key,
-        version,
-    })
 }

@@ -51,3 +51,40 @@ impl<T> Deref for Turn<'_, T> {
         &self.inner
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn who_is_urgent_waits_for_one_of_those_in_the_queue_at_most() {
+        let lane = Lane::new(());
+        let order = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let held = lane.ordinary();
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let _turn = lane.ordinary();
+                    order.lock().push("ordinary");
+                });
+            }
+            // Time for all of them to queue up.
+            thread::sleep(Duration::from_millis(200));
+            scope.spawn(|| {
+                let _turn = lane.urgent();
+                order.lock().push("urgent");
+            });
+            thread::sleep(Duration::from_millis(200));
+            drop(held);
+        });
+        let order = order.into_inner();
+        let at = order.iter().position(|who| *who == "urgent");
+        assert!(at.is_some_and(|at| at <= 1), "{order:?}");
+        assert_eq!(order.len(), 9);
+    }
+}

@@ -12,6 +12,7 @@ mod open;
 mod pool;
 mod rows;
 mod transaction;
+mod walk;
 
 use std::path::Path;
 use std::sync::Arc;

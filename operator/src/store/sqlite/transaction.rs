@@ -66,7 +66,8 @@ fn run<R>(
             return Err(error.into());
         }
     };
-    match connection.prepare_cached("COMMIT")?.execute([]) {
+    let commit = connection.prepare_cached("COMMIT");
+    match commit.and_then(|mut commit| commit.execute([])) {
         Ok(_) => Ok(result),
         Err(error) => {
             roll_back(connection);

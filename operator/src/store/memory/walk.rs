@@ -1,0 +1,209 @@
+//! A coordinator's commands, in memory.
+
+use std::collections::BTreeMap;
+
+use ringshift::migration::command::{Answer, Command, KeyDigest, SlotDigest};
+use ringshift::{
+    Access, DomainId, Fence, GuardRow, KeyspaceId, Refusal, Revision, Slot, Term, Version,
+    row_digest,
+};
+
+use crate::store::decide;
+use crate::store::memory::{Place, Row, RowKey, Shard};
+use crate::store::{Chunks, StoredRow};
+
+impl Shard {
+    pub(super) fn command(
+        &mut self,
+        command: &Command,
+        chunks: &Chunks,
+    ) -> Result<Answer, Refusal> {
+        Ok(match command {
+            Command::Claim { term, .. } => {
+                self.guard.claim(*term)?;
+                Answer::Done
+            }
+            Command::Guards { .. } => Answer::Guards(self.guard.rows().copied().collect()),
+            Command::Install { term, rows, .. } => {
+                self.guard.install(*term, rows)?;
+                Answer::Done
+            }
+            Command::Close { term, fence, .. } => {
+                Answer::Closed(self.guard.close(*term, fence.domain, fence.epoch)?)
+            }
+            Command::Revision { fence, .. } => {
+                self.guard.admit_domain(*fence, Access::Read)?;
+                Answer::Revision(self.revision)
+            }
+            Command::Changes {
+                fence,
+                after,
+                limit,
+                chunk,
+                ..
+            } => {
+                let guard = *self.guard.admit_domain(*fence, Access::Read)?;
+                let limit = usize::try_from((*limit).max(1)).unwrap_or(usize::MAX);
+                let (rows, last) = self.changes(&guard, *after, limit);
+                let end = rows.len() < limit;
+                let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+                chunks.put(*chunk, fence.domain, rows);
+                Answer::Changes {
+                    rows: count,
+                    upto: if end { self.revision } else { last },
+                    end,
+                }
+            }
+            Command::Purge {
+                term, fence, limit, ..
+            } => self.removal(*fence, Access::Purge(*term), *limit, false)?,
+            Command::Collect {
+                term, fence, limit, ..
+            } => self.removal(*fence, Access::Collect(*term), *limit, true)?,
+            Command::Count { fence, .. } => {
+                let keyspace = self.guard.row(fence.domain).map(|row| row.keyspace);
+                let held = keyspace.map_or(0, |keyspace| self.held(keyspace, fence.domain).count());
+                Answer::Rows(held as u64)
+            }
+            Command::Digests { fence, .. } => {
+                let guard = *self.guard.admit_domain(*fence, Access::Read)?;
+                let mut slots: BTreeMap<Slot, SlotDigest> = BTreeMap::new();
+                for ((_, key), row) in self.held(guard.keyspace, fence.domain) {
+                    let digest = slots.entry(row.slot).or_insert(SlotDigest {
+                        slot: row.slot,
+                        rows: 0,
+                        sum: 0,
+                    });
+                    digest.rows += 1;
+                    let one = row_digest(key, row.version, row.value.as_deref());
+                    digest.sum = digest.sum.wrapping_add(one);
+                }
+                Answer::Digests(slots.into_values().collect())
+            }
+            Command::Keys {
+                fence,
+                keyspace,
+                slots,
+                ..
+            } => {
+                self.guard.admit_domain(*fence, Access::Read)?;
+                let keys = self
+                    .held(*keyspace, fence.domain)
+                    .filter(|(_, row)| slots.contains(&row.slot))
+                    .map(|((_, key), row)| KeyDigest {
+                        key: key.to_vec(),
+                        version: row.version,
+                        digest: row_digest(key, row.version, row.value.as_deref()),
+                    })
+                    .collect();
+                Answer::Keys(keys)
+            }
+            Command::Lead { .. }
+            | Command::Swap { .. }
+            | Command::SaveLog { .. }
+            | Command::Apply { .. } => Answer::Unreachable,
+        })
+    }
+
+    /// The rows that `domain` holds here, by key.
+    fn held(
+        &self,
+        keyspace: KeyspaceId,
+        domain: DomainId,
+    ) -> impl Iterator<Item = (&RowKey, &Row)> {
+        self.rows.iter().filter(move |((of, key), row)| {
+            *of == keyspace && self.guard.holds(domain, keyspace, row.slot, key)
+        })
+    }
+
+    fn changes(
+        &self,
+        guard: &GuardRow,
+        after: Revision,
+        limit: usize,
+    ) -> (Vec<StoredRow>, Revision) {
+        let mut last = after;
+        let next = Revision(after.0.saturating_add(1));
+        let rows = self
+            .changed
+            .range(next..)
+            .filter_map(|(_, key)| Some((key, self.rows.get(key)?)))
+            .filter(|((keyspace, key), row)| {
+                *keyspace == guard.keyspace
+                    && self.guard.holds(guard.domain, *keyspace, row.slot, key)
+            })
+            .take(limit)
+            .map(|((keyspace, key), row)| {
+                last = row.revision;
+                StoredRow {
+                    keyspace: *keyspace,
+                    key: key.to_vec(),
+                    slot: row.slot,
+                    stored_slot: row.stored_slot,
+                    version: row.version,
+                    value: row.value.clone(),
+                    op: row.op,
+                }
+            })
+            .collect();
+        (rows, last)
+    }
+
+    fn removal(
+        &mut self,
+        fence: Fence,
+        access: Access,
+        limit: u32,
+        tombstones: bool,
+    ) -> Result<Answer, Refusal> {
+        let guard = *self.guard.admit_domain(fence, access)?;
+        let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
+        let found: Vec<(RowKey, Slot, Version)> = self
+            .held(guard.keyspace, guard.domain)
+            .filter(|(_, row)| !tombstones || row.value.is_none())
+            .take(limit)
+            .map(|(key, row)| (key.clone(), row.slot, row.version))
+            .collect();
+        let end = found.len() < limit;
+        let rows = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        for (key, slot, version) in found {
+            self.remove(&key);
+            self.raise_floor(guard.keyspace, slot, version);
+        }
+        Ok(Answer::Removed { rows, end })
+    }
+
+    /// All of `rows` or, refused or contradicted, none.
+    pub(super) fn apply(
+        &mut self,
+        term: Term,
+        fence: Fence,
+        rows: &[StoredRow],
+    ) -> Result<Answer, Refusal> {
+        let access = Access::Copy(term);
+        self.guard.admit_domain(fence, access)?;
+        for row in rows {
+            self.guard
+                .admit(row.keyspace, row.slot, &row.key, fence, access)?;
+            if self.learn(&place_of(row), false) {
+                return Ok(Answer::Unreachable);
+            }
+        }
+        for row in rows {
+            let place = place_of(row);
+            let present = self.row(&place).map(Row::present);
+            let decision = decide::apply(present, row.version, row.op, row.value.as_deref());
+            self.carry_out(&place, &decision);
+        }
+        Ok(Answer::Done)
+    }
+}
+
+fn place_of(row: &StoredRow) -> Place<'_> {
+    Place {
+        keyspace: row.keyspace,
+        slot: row.slot,
+        stored_slot: row.stored_slot,
+        key: &row.key,
+    }
+}

@@ -1,0 +1,99 @@
+//! Reading many rows: by revision for the copier, by slot for the verifier, so that the one's
+//! mistakes can't hide from the other.
+
+use std::collections::BTreeMap;
+
+use ringshift::migration::command::{KeyDigest, SlotDigest};
+use ringshift::recipes::{SHIFT_UNKNOWN, sqlite as recipe};
+use ringshift::{DomainId, GuardRow, KeyspaceId, Revision, SLOT_BITS_STORED, Slot, row_digest};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::store::StoredRow;
+use crate::store::error::StoreError;
+use crate::store::sqlite::rows::{self, Result};
+
+fn bits(connection: &Connection, keyspace: KeyspaceId) -> Result<u8> {
+    let known: Option<u8> = connection
+        .prepare_cached(recipe::KEYSPACE)?
+        .query_row([keyspace.0], |row| row.get(0))
+        .optional()?;
+    Ok(known.unwrap_or(SLOT_BITS_STORED - SHIFT_UNKNOWN))
+}
+
+pub(super) fn changes(
+    connection: &Connection,
+    guard: &GuardRow,
+    after: Revision,
+    limit: u32,
+) -> Result<(Vec<StoredRow>, Revision)> {
+    let bits = bits(connection, guard.keyspace)?;
+    let mut statement = connection.prepare_cached(recipe::CHANGES)?;
+    let after_number = rows::revision_number(after);
+    let mut found =
+        statement.query((guard.keyspace.0, after_number, guard.domain.0, limit, bits))?;
+    let (mut all, mut last) = (Vec::new(), after);
+    while let Some(row) = found.next()? {
+        let stored_slot = rows::stored_slot(row, 1)?;
+        all.push(StoredRow {
+            keyspace: guard.keyspace,
+            key: row.get(0)?,
+            slot: Slot(stored_slot >> SLOT_BITS_STORED.saturating_sub(bits)),
+            stored_slot,
+            version: rows::version(row, 2)?,
+            op: rows::operation(row, 3)?,
+            value: rows::value(row, 4)?,
+        });
+        last = rows::revision(row, 5)?;
+    }
+    Ok((all, last))
+}
+
+pub(super) fn digests(connection: &Connection, guard: &GuardRow) -> Result<Vec<SlotDigest>> {
+    let mut statement = connection.prepare_cached(recipe::DIGEST_ROWS)?;
+    let mut found = statement.query((guard.keyspace.0, guard.domain.0))?;
+    let mut slots: BTreeMap<Slot, SlotDigest> = BTreeMap::new();
+    while let Some(row) = found.next()? {
+        let slot = rows::slot(row, 0)?;
+        let one = digest(row, 1)?;
+        let digest = slots.entry(slot).or_insert(SlotDigest {
+            slot,
+            rows: 0,
+            sum: 0,
+        });
+        digest.rows += 1;
+        digest.sum = digest.sum.wrapping_add(one.digest);
+    }
+    Ok(slots.into_values().collect())
+}
+
+pub(super) fn keys(
+    connection: &Connection,
+    keyspace: KeyspaceId,
+    domain: DomainId,
+    slots: &[Slot],
+) -> Result<Vec<KeyDigest>> {
+    let mut statement = connection.prepare_cached(recipe::DIGEST_SLOT)?;
+    let mut all = Vec::new();
+    for slot in slots {
+        let mut found = statement.query((keyspace.0, domain.0, slot.0))?;
+        while let Some(row) = found.next()? {
+            all.push(digest(row, 0)?);
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+/// The digest of a row of which the key, the version and the value begin at column `at`.
+fn digest(row: &rusqlite::Row<'_>, at: usize) -> Result<KeyDigest> {
+    let key: Vec<u8> = row.get(at)?;
+    let version = rows::version(row, at + 1)?;
+    let value = row.get_ref(at + 2)?.as_bytes_or_null();
+    let value = value.map_err(|_| StoreError::Damaged("value"))?;
+    Ok(KeyDigest {
+        digest: row_digest(&key, version, value),
+        key,
+        version,
+    })
+}
