@@ -151,16 +151,26 @@ impl Shard {
                 self.guard.admit_domain(*fence, Access::Read)?;
                 Answer::Revision(Revision(self.revision))
             }
-            Command::Changes { fence, after, .. } => {
+            Command::Changes {
+                fence,
+                after,
+                limit,
+                ..
+            } => {
                 self.guard.admit_domain(*fence, Access::Read)?;
                 let held = self.held(*fence, places);
                 *rows = held.filter(|(_, row)| row.revision > after.0).collect();
                 rows.sort_by_key(|(_, row)| row.revision);
-                let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+                let end = rows.len() <= *limit as usize;
+                rows.truncate(*limit as usize);
+                let upto = match rows.last() {
+                    Some((_, last)) if !end => last.revision,
+                    _ => self.revision,
+                };
                 Answer::Changes {
-                    rows: count,
-                    upto: Revision(self.revision),
-                    end: true,
+                    rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+                    upto: Revision(upto),
+                    end,
                 }
             }
             Command::Apply { term, fence, .. } => {

@@ -1,0 +1,332 @@
+//! A world whose schedule the test picks: two shards, a topology register, a coordinator and
+//! clients, and nothing moves until it is told to.
+//!
+//! Operation, guard and coordinator are the core's own; this file only carries messages. A world
+//! can be cloned, to see what would follow from one step and then take another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ringshift::migration::{
+    Action, Answer, ChunkId, Command, CommandId, Coordinator, Ending, Log, Move, PlannedWave,
+    Point, Settings, Stage, home_installs,
+};
+use ringshift::{
+    Epoch, GuardRow, Instant, KeyspaceId, Phase, Refusal, ShardId, Slot, SlotRange, Snapshot, Term,
+    Topology, Version, Wave,
+};
+
+use crate::shard::{Key, Places, Row, Shard, Value};
+
+/// Two keys of the wave's slot, one beside them on the same shard, and one on the other.
+pub(crate) const MOVES: Key = b'a';
+pub(crate) const MOVES_TOO: Key = b'e';
+pub(crate) const STAYS: Key = b'b';
+pub(crate) const THERE: Key = b'u';
+
+/// The shard that the wave's slot leaves, and the one that it goes to.
+pub(crate) const FROM: ShardId = ShardId(1);
+pub(crate) const TO: ShardId = ShardId(2);
+
+pub(crate) fn slot_of(key: Key) -> Slot {
+    ringshift::hash::slot_of(ringshift::hash::xxh3(&[key], 0), 4)
+}
+
+const PLACES: Places = Places {
+    keyspace: KeyspaceId(0),
+    slot_of,
+};
+
+/// A command on its way. Kept, it arrives late; delivered twice, it arrives twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Errand {
+    pub(crate) id: CommandId,
+    pub(crate) point: Point,
+    pub(crate) command: Command,
+    rows: Vec<(Key, Row)>,
+}
+
+#[derive(Clone)]
+pub(crate) struct World {
+    /// What the topology store holds.
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) log: Log,
+    term: Term,
+    pub(crate) shards: BTreeMap<ShardId, Shard>,
+    settings: Arc<Settings>,
+    pub(crate) coordinator: Coordinator,
+    /// The term of the last coordinator.
+    office: Term,
+    /// What the runner holds between reading and applying.
+    chunks: BTreeMap<ChunkId, Vec<(Key, Row)>>,
+    now: Instant,
+    /// The last operation that a client has begun.
+    pub(crate) op: u8,
+    /// A shard that no client reaches.
+    pub(crate) cut_off: Option<ShardId>,
+    /// Mirror writes that nobody waits for are lost.
+    pub(crate) lossy: bool,
+}
+
+/// No soaks, one step of the ramp, answers after the authority alone.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        strict: false,
+        shadow_ppm: 0,
+        shadow_ms: 0,
+        verify: false,
+        ramps_ppm: vec![1_000_000],
+        ramp_ms: 0,
+        reversed_ms: 0,
+        chunk_rows: 8,
+        lag_rows_max: 8,
+        checkpoint_chunks: 8,
+        barrier_ms: 10,
+        retry_ms: 0,
+    }
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let text = r#"{"cluster":"races","keyspaces":{"k":{"bits":4}},
+                       "shards":[{"id":1,"name":"x"},{"id":2,"name":"y"}]}"#;
+        let topology: Topology = serde_json::from_str(text).unwrap();
+        let snapshot = Arc::new(topology.snapshot().unwrap());
+        let owner = |key| {
+            let owner = snapshot.content().keyspaces[0].owner(slot_of(key)).unwrap();
+            snapshot.shard_id(owner).unwrap()
+        };
+        assert_eq!([MOVES, MOVES_TOO, STAYS].map(owner), [FROM; 3]);
+        assert_eq!(owner(THERE), TO);
+        assert_eq!(slot_of(MOVES), slot_of(MOVES_TOO));
+        assert_ne!(slot_of(MOVES), slot_of(STAYS));
+        let mut shards = BTreeMap::new();
+        for id in [FROM, TO] {
+            let mut shard = Shard::default();
+            shard
+                .guard
+                .install(Term(1), &home_installs(&snapshot, id))
+                .unwrap();
+            shards.insert(id, shard);
+        }
+        let settings = Arc::new(settings);
+        Self {
+            snapshot,
+            log: Log::default(),
+            term: Term(1),
+            shards,
+            coordinator: Coordinator::new(Term(1), settings.clone(), None, Instant::ZERO),
+            settings,
+            office: Term(1),
+            chunks: BTreeMap::new(),
+            now: Instant::ZERO,
+            op: 0,
+            cut_off: None,
+            lossy: false,
+        }
+    }
+
+    /// A coordinator that is to move the slot of [`MOVES`]. It has the term of the one before: where
+    /// nobody has died, terms tell nothing apart, and epochs must.
+    pub(crate) fn begin(&mut self) {
+        let start = slot_of(MOVES).0;
+        let planned = PlannedWave {
+            keyspace: KeyspaceId(0),
+            from: FROM,
+            to: TO,
+            slots: vec![SlotRange {
+                start,
+                end: start + 1,
+            }],
+        };
+        let wanted = Log {
+            base: self.snapshot.epoch(),
+            planned: vec![planned],
+            ..Log::default()
+        };
+        let term = self.office;
+        self.appoint(term, Some(wanted));
+    }
+
+    /// The coordinator is replaced by one of a higher term, which is told nothing. Answers the old
+    /// one, which may not know.
+    pub(crate) fn take_over(&mut self) -> Coordinator {
+        self.appoint(Term(self.office.0 + 1), None)
+    }
+
+    fn appoint(&mut self, term: Term, wanted: Option<Log>) -> Coordinator {
+        self.office = term;
+        let next = Coordinator::new(term, self.settings.clone(), wanted, self.now);
+        std::mem::replace(&mut self.coordinator, next)
+    }
+
+    /// What the coordinator asks next. Time passes where it waits.
+    pub(crate) fn errand(&mut self) -> Errand {
+        self.next().unwrap_or_else(|ending| panic!("{ending:?}"))
+    }
+
+    /// The same, or how its work has ended.
+    pub(crate) fn next(&mut self) -> Result<Errand, Ending> {
+        loop {
+            match self.coordinator.poll() {
+                Action::Do {
+                    id, point, command, ..
+                } => {
+                    let rows = match &command {
+                        Command::Apply { chunk, .. } => self.chunks.get(chunk).cloned(),
+                        _ => None,
+                    };
+                    return Ok(Errand {
+                        id,
+                        point,
+                        command,
+                        rows: rows.unwrap_or_default(),
+                    });
+                }
+                Action::Wait { until } => {
+                    self.now = self.now.max(until);
+                    self.coordinator.handle_timeout(self.now);
+                }
+                Action::Over(ending) => return Err(ending),
+            }
+        }
+    }
+
+    /// The errand is carried out; the coordinator hears nothing of it.
+    pub(crate) fn deliver(&mut self, errand: &Errand) -> Answer {
+        let mut rows = errand.rows.clone();
+        let command = &errand.command;
+        let answer = match command.shard() {
+            None => self.at_register(command),
+            Some(id) => {
+                let shard = self.shards.get_mut(&id).unwrap();
+                shard.command(command, &mut rows, PLACES)
+            }
+        };
+        if let Command::Changes { chunk, .. } = command {
+            self.chunks.insert(*chunk, rows);
+        }
+        answer
+    }
+
+    /// The coordinator hears `answer` to what it asks at present.
+    pub(crate) fn answer(&mut self, answer: Answer) {
+        let id = self.errand().id;
+        self.coordinator.handle_answer(self.now, id, answer);
+    }
+
+    /// One errand, there and back.
+    pub(crate) fn step(&mut self) -> Answer {
+        let errand = self.errand();
+        let answer = self.deliver(&errand);
+        self.answer(answer.clone());
+        answer
+    }
+
+    /// Steps until the coordinator asks for `stage` of `goal`, and answers that errand, which is
+    /// not carried out yet.
+    pub(crate) fn run_to(&mut self, goal: Move, stage: Stage) -> Errand {
+        let wanted = Point::new(goal, stage);
+        for _ in 0..1_000 {
+            let errand = self.errand();
+            if errand.point == wanted {
+                return errand;
+            }
+            self.step();
+        }
+        panic!("never at {wanted}");
+    }
+
+    /// As [`run_to`](Self::run_to), and then that one too.
+    pub(crate) fn run_past(&mut self, goal: Move, stage: Stage) -> Errand {
+        let errand = self.run_to(goal, stage);
+        self.step();
+        errand
+    }
+
+    /// Steps until the coordinator's work is over.
+    pub(crate) fn run_out(&mut self) -> Ending {
+        for _ in 0..1_000 {
+            if let Err(ending) = self.next() {
+                return ending;
+            }
+            self.step();
+        }
+        panic!("never over");
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.now = self.now.after(ms);
+        self.coordinator.handle_timeout(self.now);
+    }
+
+    fn at_register(&mut self, command: &Command) -> Answer {
+        let current = self.term;
+        match command {
+            Command::Lead { term } if *term >= current => {
+                self.term = *term;
+                Answer::Loaded {
+                    snapshot: self.snapshot.clone(),
+                    log: self.log.clone(),
+                }
+            }
+            Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term == current => {
+                self.put_down(command)
+            }
+            _ => Answer::TermLost { current },
+        }
+    }
+
+    fn put_down(&mut self, command: &Command) -> Answer {
+        let current = self.snapshot.epoch();
+        match command {
+            Command::Swap { snapshot, .. } if *snapshot == self.snapshot => Answer::Swapped,
+            Command::Swap { expected, .. } if *expected != current => Answer::EpochLost { current },
+            Command::Swap { snapshot, log, .. } => {
+                (self.snapshot, self.log) = (snapshot.clone(), log.clone());
+                Answer::Swapped
+            }
+            Command::SaveLog { log, .. } => {
+                self.log = log.clone();
+                Answer::Logged
+            }
+            _ => panic!("not for the register: {command:?}"),
+        }
+    }
+
+    /// The wave in force.
+    pub(crate) fn wave(&self) -> &Wave {
+        self.snapshot.content().keyspaces[0].waves.first().unwrap()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.wave().phase
+    }
+
+    /// The guard row of the wave in force.
+    pub(crate) fn guard(&self, shard: ShardId) -> GuardRow {
+        *self.shards[&shard].guard.row(self.wave().domain).unwrap()
+    }
+
+    /// The value that a shard holds, whoever may see it.
+    pub(crate) fn held(&self, shard: ShardId, key: Key) -> Option<Value> {
+        self.shards[&shard].rows.get(&key).map(|row| row.value)
+    }
+
+    pub(crate) fn version(&self, shard: ShardId, key: Key) -> Option<Version> {
+        self.shards[&shard].rows.get(&key).map(|row| row.version)
+    }
+}
+
+pub(crate) fn is_stale(refusal: Refusal, epoch: Epoch) -> bool {
+    matches!(refusal, Refusal::StaleEpoch { current, .. } if current == epoch)
+}
+
+#[track_caller]
+pub(crate) fn refusal(answer: &Answer) -> Refusal {
+    match answer {
+        Answer::Refused(refusal) => *refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
