@@ -7,11 +7,10 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use ringshift::Term;
 use ringshift::migration::{Coordinator, Ending, Plan, Settings};
 use ringshift_operator::client::Client;
 use ringshift_operator::runner::Runner;
-use ringshift_operator::topology::{Record, TopologyStore};
+use ringshift_operator::topology::TopologyStore;
 
 use crate::checker::check;
 use crate::cluster::{Cluster, Failed, Settled};
@@ -109,14 +108,7 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
     let quiet = options.quiet || options.json;
     let mut watch = Watch::new(disturbance, planned.planned.len(), quiet, clock)?;
     let (migration, crew_done) = crew.with_traffic(&shared, &recorders, || {
-        migrate(
-            options,
-            &cluster,
-            &begun,
-            plan.as_ref(),
-            &shared,
-            &mut watch,
-        )
+        migrate(options, &cluster, plan.as_ref(), &shared, &mut watch)
     })?;
     done.extend(crew_done);
     let mut last = Worker::new(&shared, crew.client(0), recorders.client(), settled.seed)?;
@@ -161,7 +153,6 @@ struct Migration {
 fn migrate(
     options: &Options,
     cluster: &Cluster,
-    begun: &Record,
     plan: Option<&Plan>,
     shared: &Shared,
     watch: &mut Watch,
@@ -173,7 +164,7 @@ fn migrate(
     shared.stage.set(Stage::DURING);
     let clock = Clock::now();
     let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
-    let term = Term(begun.term.0 + 1);
+    let term = cluster.topology.draw_term()?;
     let log = plan.map(|plan| plan.log.clone());
     let mut coordinator = Coordinator::new(term, Arc::new(settings(options)), log, runner.now());
     let ending = runner.run(&mut coordinator, watch);

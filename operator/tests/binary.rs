@@ -197,7 +197,7 @@ fn explain_agrees_with_route() {
 #[test]
 fn composites_are_split_where_told() {
     let folder = Folder::new();
-    let json = DEMO.replace(r#"{"bits":8}"#, r#"{"bits":8,"key":{"Parts":1}}"#);
+    let json = DEMO.replace(r#"{"bits":8}"#, r#"{"bits":8,"key":{"parts":1}}"#);
     let file = folder.file("t.json", json);
     let ran = run(&[
         "route",
