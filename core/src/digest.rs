@@ -1,4 +1,4 @@
-//! What two shards compare: a number for a row, summed for a slot.
+//! What two shards compare: a number for a row, summed for a slot; and how two rows differ.
 
 use crate::hash::xxh3;
 use crate::ids::Version;
@@ -38,4 +38,32 @@ pub fn row_digest(key: &[u8], version: Version, value: Option<&[u8]>) -> u64 {
         key,
         state ^ version.rotate_left(17) ^ u64::from(value.is_some()),
     )
+}
+
+/// How a key differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MismatchKind {
+    /// The mirror has nothing.
+    Missing,
+    /// The authority has nothing.
+    Extra,
+    /// The mirror has an older version.
+    Stale,
+    /// The mirror has the same version with other content, or a newer one.
+    Different,
+}
+
+/// How what a mirror has, as (version, digest), differs from what its authority has.
+pub fn compare(
+    authority: Option<(Version, u64)>,
+    mirror: Option<(Version, u64)>,
+) -> Option<MismatchKind> {
+    match (authority, mirror) {
+        (None, None) => None,
+        (Some(_), None) => Some(MismatchKind::Missing),
+        (None, Some(_)) => Some(MismatchKind::Extra),
+        (Some(authority), Some(mirror)) if authority == mirror => None,
+        (Some(authority), Some(mirror)) if mirror.0 < authority.0 => Some(MismatchKind::Stale),
+        (Some(_), Some(_)) => Some(MismatchKind::Different),
+    }
 }

@@ -11,6 +11,7 @@ use core::task::Poll;
 use crate::ids::{AttemptId, Epoch};
 use crate::op::Operation;
 use crate::route::Plan;
+use crate::shadow::{Compared, Shadow, ShadowStep};
 use crate::step::{Attempt, Outcome, Reply, Step};
 use crate::time::Instant;
 
@@ -116,6 +117,36 @@ pub async fn drive<E: Environment>(operation: &mut Operation, world: &E) -> Driv
                     refreshes,
                 };
             }
+        }
+    }
+}
+
+/// Drives a comparison to its end; `digest` answers the [`row_digest`](crate::row_digest) of what
+/// a read has found.
+pub async fn drive_shadow<E: Environment>(
+    shadow: &mut Shadow,
+    world: &E,
+    digest: impl Fn(Reply, &E::Found) -> Option<u64>,
+) -> Compared {
+    loop {
+        match shadow.poll() {
+            ShadowStep::Send(attempt) => {
+                let ShadowStep::Wait { until } = shadow.poll() else {
+                    continue;
+                };
+                match first(world.send(attempt, None), world.sleep(until)).await {
+                    Some((reply, found)) => {
+                        let digest = found.and_then(|found| digest(reply, &found));
+                        shadow.handle_reply(world.now(), attempt.id, reply, digest);
+                    }
+                    None => shadow.handle_timeout(world.now()),
+                }
+            }
+            ShadowStep::Wait { until } => {
+                world.sleep(until).await;
+                shadow.handle_timeout(world.now());
+            }
+            ShadowStep::Done(compared) => return compared,
         }
     }
 }

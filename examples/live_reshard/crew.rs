@@ -51,11 +51,12 @@ impl Crew {
         }
     }
 
-    pub(crate) fn sum(&self, figure: impl Fn(&Client) -> u64) -> u64 {
+    fn all(&self) -> [&Client; 3] {
         [&self.shared, &self.stale, &self.ahead]
-            .into_iter()
-            .map(figure)
-            .sum()
+    }
+
+    pub(crate) fn sum(&self, figure: impl Fn(&Client) -> u64) -> u64 {
+        self.all().into_iter().map(figure).sum()
     }
 
     /// Runs `work` while all clients read and write.
@@ -83,6 +84,14 @@ impl Crew {
                 })
                 .collect();
             scope.spawn(|| watch_topology(self, &watching));
+            scope.spawn(|| {
+                while watching.load(Ordering::Relaxed) {
+                    let compared = self.all().into_iter().filter(|client| client.compare_one());
+                    if compared.count() == 0 {
+                        thread::sleep(Duration::from_millis(2));
+                    }
+                }
+            });
             let worked = work();
             shared.stage.set(Stage::OVER);
             watching.store(false, Ordering::Relaxed);
@@ -139,6 +148,7 @@ fn watch_topology(crew: &Crew, watching: &AtomicBool) {
 fn look_for_news(client: &Client) {
     let epoch = client.router().snapshot().epoch();
     if let Ok(Some(snapshot)) = client.topology().fetch(epoch) {
-        client.install(snapshot);
+        // One that is refused leaves the one in force, which is all there is to do here.
+        let _newer = client.install(snapshot);
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Report {
     pub(crate) retries: u64,
     pub(crate) refreshes: u64,
     pub(crate) catch_up_lag_rows_max: u64,
+    /// Reads that were made on both sides and found the same.
+    pub(crate) shadow_reads: u64,
     pub(crate) mismatches: u64,
     pub(crate) checked: Checked,
     pub(crate) steps: Vec<Step>,

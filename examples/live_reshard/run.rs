@@ -63,6 +63,7 @@ fn settings(options: &Options) -> Settings {
         };
     }
     Settings {
+        shadow_ppm: 100_000,
         shadow_ms: 500,
         ramp_ms: 150,
         reversed_ms: 1_000,
@@ -125,7 +126,9 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         shards_after: end.content().shards.len() as u64,
         ending: migration.ending,
         moved: moved(&begun.snapshot, &end, &keys)?,
-        mismatches: migration.mismatches as u64,
+        shadow_reads: crew.sum(|client| client.shadow_figures().same),
+        mismatches: migration.mismatches as u64
+            + crew.sum(|client| client.shadow_figures().mismatches),
         retries: crew.sum(Client::retries),
         refreshes: crew.sum(Client::refreshes),
         barriers: Barriers::new(&watch.pauses),

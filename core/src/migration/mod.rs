@@ -17,4 +17,4 @@ pub use log::{Cursor, Intent, Log, PlannedWave, Wish};
 pub use moves::{Move, Point, Stage};
 pub use plan::{Changes, Plan, PlanError, PlanFigures, plan};
 pub use settings::Settings;
-pub use verify::{Mismatch, MismatchKind, Verifier, compare};
+pub use verify::{Mismatch, Verifier};

@@ -8,21 +8,9 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use crate::digest::{MismatchKind, compare};
 use crate::ids::{Slot, Version};
 use crate::migration::command::{KeyDigest, SlotDigest};
-
-/// How a key differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MismatchKind {
-    /// The mirror has nothing.
-    Missing,
-    /// The authority has nothing.
-    Extra,
-    /// The mirror has an older version.
-    Stale,
-    /// The mirror has the same version with other content, or a newer one.
-    Different,
-}
 
 /// A key on which the two sides differ, looked at twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,21 +128,6 @@ impl Verifier {
 
 fn state(digest: Option<&KeyDigest>) -> Option<(Version, u64)> {
     digest.map(|digest| (digest.version, digest.digest))
-}
-
-/// How what a mirror has, as (version, digest), differs from what its authority has.
-pub fn compare(
-    authority: Option<(Version, u64)>,
-    mirror: Option<(Version, u64)>,
-) -> Option<MismatchKind> {
-    match (authority, mirror) {
-        (None, None) => None,
-        (Some(_), None) => Some(MismatchKind::Missing),
-        (None, Some(_)) => Some(MismatchKind::Extra),
-        (Some(authority), Some(mirror)) if authority == mirror => None,
-        (Some(authority), Some(mirror)) if mirror.0 < authority.0 => Some(MismatchKind::Stale),
-        (Some(_), Some(_)) => Some(MismatchKind::Different),
-    }
 }
 
 #[cfg(test)]

@@ -116,6 +116,11 @@ impl Rendered<'_> {
         row(f, "refreshes", Grouped(r.refreshes))?;
         let lag = format!("{} rows at most", Grouped(r.catch_up_lag_rows_max));
         row(f, "catch-up lag", lag)?;
+        row(
+            f,
+            "shadow reads",
+            format_args!("{} the same on both shards", Grouped(r.shadow_reads)),
+        )?;
         row(f, "mismatches", Grouped(r.mismatches))
     }
 

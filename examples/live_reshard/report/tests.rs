@@ -54,6 +54,7 @@ fn sample() -> Report {
         retries: 1_310,
         refreshes: 412,
         catch_up_lag_rows_max: 877,
+        shadow_reads: 812,
         mismatches: 0,
         checked: Checked {
             operations: 3_229_741,
