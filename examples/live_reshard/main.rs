@@ -58,12 +58,16 @@ fn start(options: &Options) -> Result<bool, Failed> {
         )?,
     };
     let report = run::run(options, disturbance)?;
-    let mut out = std::io::stdout().lock();
-    if options.json {
-        writeln!(out, "{}", report.to_json()?)?;
+    let colour = std::io::stdout().is_terminal();
+    let text = if options.json {
+        report.to_json()? + "\n"
     } else {
-        let colour = std::io::stdout().is_terminal();
-        write!(out, "{}", report.render(colour))?;
+        report.render(colour).to_string()
+    };
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        written => written?,
     }
     Ok(report.is_clean())
 }
