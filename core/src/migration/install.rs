@@ -60,7 +60,12 @@ fn side_rows(
             claims: if joined { slots() } else { Vec::new() },
         });
     }
-    let carved = wave.phase.is_carved() && home_changed.is_some();
+    // Wherever the wave may not hold its slots yet, it takes hold of them: also where the home has
+    // changed once more since, and its row is no part of this transition.
+    let takes_hold = matches!(
+        (wave.phase, side),
+        (Phase::Prepare, Side::To) | (Phase::DoubleWrite, Side::From)
+    );
     rows.push(InstallRow {
         row: GuardRow {
             domain: wave.domain,
@@ -72,11 +77,7 @@ fn side_rows(
             in_wave: wave.phase.is_carved(),
             authority_epoch: wave.authority_epoch,
         },
-        claims: if carved || wave.phase == Phase::Prepare {
-            slots()
-        } else {
-            Vec::new()
-        },
+        claims: if takes_hold { slots() } else { Vec::new() },
     });
     rows
 }

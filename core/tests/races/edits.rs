@@ -160,3 +160,25 @@ fn race_28_an_edit_inside_a_barrier_repeats_it() {
         assert_eq!([w.get(MOVES), w.get(STAYS)], [1, 1]);
     }
 }
+
+/// A home changes once more before its carve is installed. An edit should have waited; one that
+/// didn't must not cost rows, even where the coordinator dies and another makes the installs.
+#[test]
+fn race_28_an_edit_of_a_home_before_its_carve_is_installed_loses_nothing() {
+    for stage in [Stage::InstallFirst, Stage::InstallOther] {
+        for dies in [false, true] {
+            let mut w = at(Move::Mirror, stage);
+            edit(&mut w, STAYS, FROM);
+            if dies {
+                w.take_over();
+            }
+            w.run_to(Move::Copy, Stage::Read);
+            assert_eq!([w.get(MOVES), w.get(STAYS)], [1, 1]);
+            w.run_past(Move::Ramp(0), Stage::InstallOther);
+            assert_eq!(w.held(TO, MOVES), Some(1), "copied");
+            assert_eq!(w.run_out(), Ending::Complete);
+            assert_eq!([w.get(MOVES), w.get(STAYS)], [1, 1]);
+            assert_eq!(w.held(FROM, MOVES), None, "purged");
+        }
+    }
+}
