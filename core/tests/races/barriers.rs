@@ -217,8 +217,7 @@ fn both_shards_are_closed_and_drained_when_reads_or_writes_move() {
     for way in WAYS {
         let mut place = Place::start(way);
         place.w.lossy = true;
-        loop {
-            let Ok(errand) = place.w.next() else { break };
+        while let Ok(errand) = place.w.next() {
             let goal = errand.point.goal;
             if goal.is_barrier() && errand.point.stage == Stage::CloseFrom {
                 place.w.put(MOVES, 2);
