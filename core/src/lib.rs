@@ -98,6 +98,7 @@
 //! The long texts are in [`docs`]: what the protocol promises, how the code is built, why, and what
 //! a store owes.
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
