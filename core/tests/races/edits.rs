@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ringshift::migration::{Ending, Move, Stage, home_installs};
+use ringshift::migration::{Ending, Log, Move, Stage, home_installs};
 use ringshift::{
-    Entry, GuardRow, InstallRow, KeyspaceId, Match, Refusal, ShardId, Snapshot, Target,
+    Entry, GuardRow, InstallRow, KeyspaceId, Match, Refusal, Shard, ShardId, Snapshot, Target,
 };
 
 use crate::client::{End, refused};
-use crate::shard::Key;
+use crate::shard::{Key, Shard as Store};
 use crate::world::{FROM, MOVES, STAYS, THERE, TO, World, settings};
 
 /// A key is pinned where it is: it leaves its shard's home for an entry of its own. Published, and
@@ -181,4 +181,27 @@ fn race_28_an_edit_of_a_home_before_its_carve_is_installed_loses_nothing() {
             assert_eq!(w.held(FROM, MOVES), None, "purged");
         }
     }
+}
+
+/// A new shard is an edit like any other: what is installed for it are its own homes, and nothing
+/// on the shards that were there.
+#[test]
+fn race_28_a_new_shard_brings_its_own_rows() {
+    let mut w = World::new(settings());
+    let mut shards = w.snapshot.content().shards.clone();
+    shards.push(Shard {
+        id: ShardId(3),
+        name: "z".to_owned(),
+        ..shards[0].clone()
+    });
+    w.shards.insert(ShardId(3), Store::default());
+    w.begin_with(Log {
+        base: w.snapshot.epoch(),
+        enlist: Some(shards),
+        ..Log::default()
+    });
+    let install = w.run_past(Move::Enlist, Stage::InstallFirst);
+    assert_eq!(install.command.shard(), Some(ShardId(3)));
+    assert_ne!(w.errand().point.goal, Move::Enlist, "no other install");
+    assert_eq!(w.run_out(), Ending::Complete);
 }

@@ -144,6 +144,11 @@ impl World {
             planned: vec![planned],
             ..Log::default()
         };
+        self.begin_with(wanted);
+    }
+
+    /// A coordinator that is to do what `wanted` says.
+    pub(crate) fn begin_with(&mut self, wanted: Log) {
         let term = self.office;
         self.appoint(term, Some(wanted));
     }

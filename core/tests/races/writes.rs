@@ -138,6 +138,29 @@ fn race_25_an_undrained_refusal_is_indeterminate() {
     assert_eq!(w.finish(&mut client), End::Failed(unknown));
 }
 
+/// Nor does a drain that led to the attempt's own epoch: it came before the write.
+#[test]
+fn race_25_an_earlier_drain_does_not_count() {
+    let mut w = double_write(strict(), 1);
+    w.run_past(Move::Switch, Stage::InstallOther);
+    w.coordinator.roll_back("");
+    w.run_to(Move::SwitchBack, Stage::Log);
+    assert_eq!(w.wave().drained, w.wave().epoch);
+    let mut client = w.write(MOVES, 2);
+    w.advance(&mut client);
+    let mirror = client.letter();
+    w.run_to(Move::SwitchBack, Stage::CloseTo);
+    w.pass(11);
+    w.answer(Answer::Unreachable);
+    w.run_past(Move::Abort, Stage::InstallOther);
+    assert_eq!(w.phase(), Phase::Reversed);
+    assert_eq!(w.held(FROM, MOVES), Some(1));
+    refused(w.post(&mut client, &mirror));
+    let version = w.version(TO, MOVES);
+    let unknown = OperationError::Indeterminate { version };
+    assert_eq!(w.finish(&mut client), End::Failed(unknown));
+}
+
 /// Rule (c): the wave was taken back, and the shard that accepted the write still orders them.
 #[test]
 fn race_25_a_refusal_by_a_mirror_that_is_no_more_is_done() {
