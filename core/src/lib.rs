@@ -88,6 +88,7 @@
 //! | composite keys, hash tags | [`Composite`], [`KeyRule`], [`time_bucket`] |
 //! | one read or write | [`Operation`], [`Step`], [`Attempt`], [`Reply`], [`Outcome`], [`Policy`] |
 //! | one refresh for many operations | [`RefreshGate`] |
+//! | comparing a read on both shards | [`Shadow`], [`compare`] |
 //! | the shard's side | [`Guard`], [`admit`], [`takes_effect`], [`close`], [`Version::next`] |
 //! | planning and moving | [`migration`] |
 //! | what a store runs | [`recipes`] |
