@@ -64,6 +64,7 @@ pub struct Driven<F> {
 pub async fn drive<E: Environment>(operation: &mut Operation, world: &E) -> Driven<E::Found> {
     let mut found: Vec<(AttemptId, E::Found)> = Vec::new();
     let mut in_flight: Option<Attempt> = None;
+    let mut conflict: Option<AttemptId> = None;
     let (mut attempts, mut refreshes) = (0, 0);
     loop {
         match operation.poll() {
@@ -94,6 +95,9 @@ pub async fn drive<E: Environment>(operation: &mut Operation, world: &E) -> Driv
                 let reply = first(world.send(attempt, payload), world.sleep(until)).await;
                 match reply {
                     Some((reply, brought)) => {
+                        if let Reply::Conflict { .. } = reply {
+                            conflict = Some(attempt.id);
+                        }
                         if let Some(brought) = brought {
                             found.push((attempt.id, brought));
                         }
@@ -105,10 +109,11 @@ pub async fn drive<E: Environment>(operation: &mut Operation, world: &E) -> Driv
             }
             Step::Done(outcome) => {
                 let carrier = match outcome {
-                    Outcome::Value { from, .. } => found.iter().position(|(id, _)| *id == from),
-                    Outcome::Conflict { .. } => found.len().checked_sub(1),
+                    Outcome::Value { from, .. } => Some(from),
+                    Outcome::Conflict { .. } => conflict,
                     Outcome::Missing | Outcome::Written { .. } | Outcome::Failed(_) => None,
                 };
+                let carrier = found.iter().position(|(id, _)| Some(*id) == carrier);
                 let found = carrier.map(|at| found.swap_remove(at).1);
                 return Driven {
                     outcome,

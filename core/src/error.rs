@@ -66,6 +66,14 @@ codes! {
     VersionConflict => "version_conflict",
     /// A shard and the snapshot disagree in a way that only a fork or a bug explains.
     WrongRole => "wrong_role",
+    /// A request was routed by an older snapshot than its shard's.
+    StaleEpoch => "stale_epoch",
+    /// A shard is behind the request, or a barrier is closed.
+    NotReady => "not_ready",
+    /// A shard doesn't know the domain.
+    NotOwner => "not_owner",
+    /// A mirror's lease to answer reads is over.
+    LeaseOver => "lease_over",
     /// A coordinator learned that a higher term is in office.
     StaleTerm => "stale_term",
     /// A plan or a wish that can't be carried out.

@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hash::RAMP_PPM_MAX;
 use crate::ids::{DomainId, Epoch, ShardId, Slot, SlotRange};
 use crate::phase::{Phase, Side};
 
 /// A whole, in parts per million.
-pub const PPM: u32 = 1_000_000;
+pub const PPM: u32 = RAMP_PPM_MAX;
 
 /// One wave of one keyspace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

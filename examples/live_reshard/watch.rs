@@ -71,6 +71,10 @@ impl Watch {
     fn enter(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
         let about = about(event.point.goal);
         let wave = event.wave.filter(|_| about == MOVING);
+        if about == MOVING && wave.is_none() {
+            // A wave has no number before it has begun.
+            return;
+        }
         let current = (wave, if wave.is_some() { MOVING } else { about });
         if self.current == Some(current) {
             return;
@@ -168,7 +172,7 @@ const MOVING: &str = "move a wave";
 /// What a move is part of, for the timeline.
 const fn about(goal: Move) -> &'static str {
     match goal {
-        Move::TakeOver => "take office",
+        Move::TakeOver | Move::Decide => "take office",
         Move::Enlist => "enlist the shards",
         Move::Begin
         | Move::Mirror

@@ -56,7 +56,7 @@ fn ways_to(step: &str) -> Vec<String> {
     let (goal, stage) = step.split_once('/').expect("move/stage");
     match (goal, stage) {
         // Only a rollback makes these moves.
-        ("unread", _) => vec![format!("--rollback-at read-new --kill-at {step}")],
+        ("unread", _) | ("decide", _) => vec![format!("--rollback-at read-new --kill-at {step}")],
         ("switch-back", _) => vec![format!("--rollback-at reversed --kill-at {step}")],
         ("cancel", _) => vec![format!("--rollback-at shadow-read --kill-at {step}")],
         ("delist", "swap") => vec![format!("--rollback-at double-write --kill-at {step}")],

@@ -44,6 +44,11 @@ pub trait Observer {
     fn wants_back(&mut self, _coordinator: &Coordinator) -> Option<String> {
         None
     }
+
+    /// Asked between commands; `Some` pauses the migration, for that reason.
+    fn wants_pause(&mut self, _coordinator: &Coordinator) -> Option<String> {
+        None
+    }
 }
 
 /// An observer that looks away.
@@ -83,6 +88,9 @@ impl Runner {
         loop {
             if let Some(reason) = observer.wants_back(coordinator) {
                 coordinator.roll_back(&reason);
+            }
+            if let Some(reason) = observer.wants_pause(coordinator) {
+                coordinator.pause(&reason);
             }
             match coordinator.poll() {
                 Action::Do {

@@ -363,3 +363,44 @@ fn rolled_back_from_every_phase_rows_are_where_they_were() {
         (0..KEYS).for_each(|key| assert_eq!(get(&fresh, key).as_deref(), Some(&b"first"[..])));
     }
 }
+
+/// Pauses when the first wave reads from its new shard.
+struct Pauses(bool);
+
+impl Observer for Pauses {
+    fn wants_pause(&mut self, coordinator: &Coordinator) -> Option<String> {
+        let snapshot = coordinator.snapshot()?;
+        let mut waves = snapshot.content().keyspaces.iter().flat_map(|k| &k.waves);
+        let reached = !self.0 && waves.any(|wave| wave.phase == Phase::ReadNew);
+        self.0 |= reached;
+        reached.then(|| "lunch".to_owned())
+    }
+}
+
+#[test]
+fn a_pause_holds_for_successors_until_somebody_resumes() {
+    let cluster = cluster(honest);
+    let reason = "lunch".to_owned();
+    let ending = cluster.migrate(2, settings(), &mut Pauses(false));
+    assert_eq!(
+        ending,
+        Ending::Paused {
+            reason: reason.clone()
+        }
+    );
+    let client = cluster.client(2);
+    (0..KEYS).for_each(|key| put(&client, key, b"second"));
+
+    let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
+    let settings = Arc::new(settings());
+    let mut successor = Coordinator::new(Term(3), settings, None, runner.now());
+    let ending = runner.run(&mut successor, &mut Unobserved);
+    assert_eq!(ending, Ending::Paused { reason });
+    successor.resume();
+    assert_eq!(
+        runner.run(&mut successor, &mut Unobserved),
+        Ending::Complete
+    );
+    let fresh = cluster.client(3);
+    (0..KEYS).for_each(|key| assert_eq!(get(&fresh, key).as_deref(), Some(&b"second"[..])));
+}

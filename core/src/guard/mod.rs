@@ -106,15 +106,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The stable slug, for the refusals that reach people.
+    /// The stable slug.
     pub const fn code(self) -> ErrorCode {
         match self {
+            Self::StaleEpoch { .. } => ErrorCode::StaleEpoch,
+            Self::NotReady { .. } => ErrorCode::NotReady,
+            Self::NotOwner => ErrorCode::NotOwner,
             Self::WrongRole { .. } => ErrorCode::WrongRole,
+            Self::LeaseOver { .. } => ErrorCode::LeaseOver,
             Self::StaleTerm { .. } => ErrorCode::StaleTerm,
-            Self::StaleEpoch { .. }
-            | Self::NotReady { .. }
-            | Self::NotOwner
-            | Self::LeaseOver { .. } => ErrorCode::Deadline,
         }
     }
 }

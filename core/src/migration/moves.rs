@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Move {
     /// Take office: term, claims, guards, unfinished installs.
     TakeOver,
+    /// Write a wish down: to go back, to pause, to go on.
+    Decide,
     /// Bring new shards and new weights into the snapshot.
     Enlist,
     /// Stable to prepare.
@@ -111,6 +113,7 @@ impl Move {
     /// All kinds of moves, in the order of a migration.
     pub const ALL: &'static [Self] = &[
         Self::TakeOver,
+        Self::Decide,
         Self::Enlist,
         Self::Begin,
         Self::Mirror,
@@ -133,6 +136,7 @@ impl Move {
     pub const fn name(self) -> &'static str {
         match self {
             Self::TakeOver => "take-over",
+            Self::Decide => "decide",
             Self::Enlist => "enlist",
             Self::Begin => "begin",
             Self::Mirror => "mirror",
@@ -157,6 +161,7 @@ impl Move {
         match self {
             Self::Ramp(_) | Self::Unread | Self::Switch | Self::SwitchBack | Self::Abort => true,
             Self::TakeOver
+            | Self::Decide
             | Self::Enlist
             | Self::Begin
             | Self::Mirror
@@ -180,6 +185,7 @@ impl Move {
         };
         match self {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
+            Self::Decide => &[Log],
             Self::Enlist => &[Log, Swap, InstallFirst],
             Self::Begin => &[Swap, InstallFirst],
             Self::Mirror => &[Purge, Prove, Swap, InstallFirst, InstallOther],

@@ -17,7 +17,7 @@ pub struct Settings {
     pub shadow_ms: u64,
     /// Whether the two sides are compared, slot by slot, before reads move.
     pub verify: bool,
-    /// The steps of read-new, in keys of a million. The last must be a million.
+    /// The steps of read-new, in keys of a million. A whole million comes last, named or not.
     pub ramps_ppm: Vec<u32>,
     /// How long each of them lasts at least.
     pub ramp_ms: u64,

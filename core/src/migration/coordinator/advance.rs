@@ -10,7 +10,7 @@ use crate::migration::command::Answer;
 use crate::migration::coordinator::run::Run;
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Facts, Task};
 use crate::migration::install::{home_installs, wave_installs};
-use crate::migration::log::{Log, Wish};
+use crate::migration::log::Log;
 use crate::migration::moves::{Move, Stage};
 use crate::migration::transition;
 use crate::phase::{Phase, Role};
@@ -146,6 +146,10 @@ impl Coordinator {
             Move::Copy => self.enter(run, Stage::Read),
             Move::Enlist if self.log.enlist.is_none() => self.finished(&run),
             Move::Enlist => self.enter(run, Stage::Swap),
+            Move::Decide => {
+                self.undecided = false;
+                self.task = Task::Idle;
+            }
             Move::Delist => self.finished(&run),
             _ => self.enter(run, Stage::CloseFrom),
         }
@@ -308,9 +312,8 @@ impl Coordinator {
         };
         let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
         self.log = log;
-        if wish != Wish::Forward {
-            (self.log.wish, self.log.reason) = (wish, reason);
-        }
+        // A wish that was made meanwhile outlives the swap.
+        (self.log.wish, self.log.reason) = (wish, reason);
         run.installs = installs_after(&snapshot, &run);
         self.snapshot = Some(snapshot);
         if run.installs.is_empty() {

@@ -44,6 +44,9 @@ impl Coordinator {
             self.log.before = self.log.before.take().or(before);
             return self.start(Move::Enlist, Stage::Log, None);
         }
+        if self.undecided {
+            return self.start(Move::Decide, Stage::Log, None);
+        }
         let next = match self.log.wish {
             Wish::Forward => self.next_forward(&snapshot),
             Wish::Back => self.next_back(&snapshot),

@@ -175,7 +175,7 @@ impl core::error::Error for CoordinatorError {}
 ///
 /// - Output: [`poll`](Self::poll).
 /// - Inputs: `handle_answer`, `handle_timeout`; early, late and repeated calls do nothing.
-/// - Commands: `roll_back`, `pause`.
+/// - Commands: `roll_back`, `pause`, `resume`.
 /// - Getters: `snapshot`, `log`, `mismatches`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Coordinator {
@@ -195,6 +195,8 @@ pub struct Coordinator {
     facts: Facts,
     /// A wave whose guards were found closed: its barrier comes before all else.
     closed: Option<DomainId>,
+    /// The wish isn't in the topology store yet.
+    undecided: bool,
     /// The ended wave whose loser was purged.
     cleaned: Option<DomainId>,
     mismatches: Vec<Mismatch>,
@@ -248,6 +250,7 @@ impl Coordinator {
             recoveries: 0,
             facts: Facts::default(),
             closed: None,
+            undecided: false,
             cleaned: None,
             mismatches: Vec::new(),
             now,
@@ -269,24 +272,34 @@ impl Coordinator {
         &self.mismatches
     }
 
-    /// Turns the migration round: from the next move on, everything goes back to where it began.
+    /// Turns the migration round: after the present move, everything goes back to where it began.
     /// A wave that has left *reversed* can't.
     pub fn roll_back(&mut self, reason: &str) {
         if self.log.wish != Wish::Back {
-            self.log.wish = Wish::Back;
-            self.log.reason = reason.into();
             self.facts.verifier = None;
-            if matches!(self.task, Task::Soak { .. }) {
-                self.task = Task::Idle;
-            }
+            self.wish(Wish::Back, reason);
         }
     }
 
-    /// Stops the migration after the present move, in a safe state.
+    /// Stops the migration after the present move, in a safe state, until [`resume`](Self::resume).
     pub fn pause(&mut self, reason: &str) {
-        self.log.wish = Wish::Pause;
+        self.wish(Wish::Pause, reason);
+    }
+
+    /// Goes on with a paused migration.
+    pub fn resume(&mut self) {
+        if self.log.wish == Wish::Pause {
+            self.wish(Wish::Forward, "");
+        }
+    }
+
+    /// A wish is written down before anything is done for it, so that a successor shares it.
+    fn wish(&mut self, wish: Wish, reason: &str) {
+        self.log.wish = wish;
         self.log.reason = reason.into();
-        if matches!(self.task, Task::Soak { .. }) {
+        self.undecided = true;
+        let paused = matches!(self.task, Task::Over(Ending::Paused { .. }));
+        if paused || matches!(self.task, Task::Soak { .. }) {
             self.task = Task::Idle;
         }
     }

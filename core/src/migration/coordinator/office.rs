@@ -9,7 +9,6 @@ use crate::ids::{DomainId, ShardId};
 use crate::migration::command::{Answer, Command};
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
 use crate::migration::install::{home_installs, wave_installs};
-use crate::migration::log::Wish;
 use crate::migration::moves::{Move, Point, Stage};
 use crate::snapshot::Snapshot;
 
@@ -92,7 +91,7 @@ impl Coordinator {
                 // A wish that was made here and isn't written down yet outlives a second reading.
                 let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
                 self.log = log;
-                if wish != Wish::Forward {
+                if self.undecided {
                     (self.log.wish, self.log.reason) = (wish, reason);
                 }
                 self.facts = super::Facts::default();
