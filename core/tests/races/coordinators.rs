@@ -1,7 +1,7 @@
 //! Races of coordinators with their own death, and with each other.
 
-use ringshift::migration::{Action, Answer, Command, Coordinator, Ending, Move, Stage};
-use ringshift::{InstallRow, Instant, Refusal, ShardId, Term};
+use ringshift::migration::{Action, Answer, Command, Coordinator, Ending, Move, Settings, Stage};
+use ringshift::{InstallRow, Instant, Phase, Refusal, ShardId, Term};
 
 use crate::world::{MOVES, STAYS, World, settings};
 
@@ -115,6 +115,45 @@ fn race_8_a_barrier_left_closed_is_run_again() {
         w.run_past(Move::Ramp(0), Stage::InstallOther);
         assert_eq!(w.get(MOVES), 2);
     }
+}
+
+/// A successor that is to stay where it is opens first what its predecessor has closed.
+#[test]
+fn race_8_a_barrier_left_closed_is_opened_before_a_pause() {
+    for (goal, phase) in [
+        (Move::Ramp(0), Phase::DoubleWrite),
+        (Move::Switch, Phase::ReadNew),
+    ] {
+        let mut w = World::new(settings());
+        w.put(MOVES, 1);
+        w.begin();
+        w.run_to(goal, Stage::Swap);
+        w.take_over();
+        w.coordinator.pause("");
+        let reason = String::new();
+        assert_eq!(w.run_out(), Ending::Paused { reason });
+        assert_eq!(w.phase(), phase);
+        w.put(MOVES, 2);
+        assert_eq!(w.get(MOVES), 2);
+    }
+}
+
+/// Nor does a soak come before it: writes are waiting.
+#[test]
+fn race_8_a_barrier_left_closed_does_not_wait_for_a_soak() {
+    let mut w = World::new(Settings {
+        ramp_ms: 60_000,
+        ..settings()
+    });
+    w.put(MOVES, 1);
+    w.begin();
+    w.run_to(Move::Switch, Stage::Swap);
+    w.take_over();
+    let before = w.now;
+    w.run_past(Move::Switch, Stage::InstallOther);
+    assert_eq!(w.now, before);
+    w.put(MOVES, 2);
+    assert_eq!(w.get(MOVES), 2);
 }
 
 /// Whatever a coordinator still has on its way when another has taken office is refused, by every

@@ -59,7 +59,7 @@ pub(crate) struct World {
     office: Term,
     /// What the runner holds between reading and applying.
     chunks: BTreeMap<ChunkId, Vec<(Key, Row)>>,
-    now: Instant,
+    pub(crate) now: Instant,
     /// The last operation that a client has begun.
     pub(crate) op: u8,
     /// A shard that no client reaches.
