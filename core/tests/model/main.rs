@@ -104,7 +104,7 @@ fn world(scripts: Vec<Vec<Do>>, loaded: Vec<(u8, u8)>, faults: Faults) -> World 
 }
 
 fn check(name: &str, world: World) {
-    let checker = world.checker().threads(2).spawn_dfs().join();
+    let checker = world.checker().threads(1).spawn_dfs().join();
     println!(
         "{name}: {} states, {} distinct, depth {}",
         checker.state_count(),
