@@ -248,3 +248,33 @@ fn both_shards_are_closed_and_drained_when_reads_or_writes_move() {
     ];
     assert_eq!(barriers, expected);
 }
+
+/// A new authority's versions beat all of the old one's, and copying back begins where the two
+/// were equal.
+#[test]
+fn a_new_authority_begins_above_the_old_one() {
+    let mut w = World::new(settings());
+    w.put(MOVES, 1);
+    w.begin();
+    let turns = [
+        (Move::Mirror, FROM),
+        (Move::Switch, TO),
+        (Move::SwitchBack, FROM),
+    ];
+    for (goal, authority) in turns {
+        for value in 2..9 {
+            w.put(MOVES, value);
+        }
+        w.run_past(goal, Stage::InstallOther);
+        if goal == Move::Switch {
+            w.coordinator.roll_back("");
+        }
+        let (domain, epoch) = (w.wave().domain, w.wave().epoch);
+        assert_eq!(w.wave().authority_epoch, epoch, "{goal}");
+        let equal = w.log.cursor(domain, epoch);
+        assert_eq!(equal.0 > 0, goal != Move::Mirror, "{goal}: {equal}");
+        w.put(MOVES, 1);
+        let version = w.version(authority, MOVES).unwrap();
+        assert_eq!((version.epoch, version.counter), (epoch, 0), "{goal}");
+    }
+}
