@@ -109,7 +109,7 @@ pub(crate) fn advance(
         }
         (Move::SwitchBack, Phase::Reversed) => {
             wave.phase = Phase::DoubleWrite;
-            wave.first = Side::From;
+            wave.first = Side::To;
             wave.authority_epoch = epoch;
             wave.drained = epoch;
         }

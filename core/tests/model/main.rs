@@ -208,7 +208,10 @@ fn a_lost_command() {
 /// The migration is taken back from anywhere, then written and read again.
 #[test]
 fn a_rollback() {
-    let scripts = vec![vec![Do::Write(MOVES, 1)], vec![Do::Read(MOVES)]];
+    let scripts = vec![
+        vec![Do::Write(MOVES, 1)],
+        vec![Do::Read(MOVES), Do::Read(MOVES)],
+    ];
     check(
         "rollback",
         world(
