@@ -37,7 +37,7 @@ impl Windows {
         let ms = if options.brisk {
             [20, 50, 20]
         } else {
-            [500, 3_000, 300]
+            [1_000, 6_000, 300]
         };
         let [warm_up, before, after] = ms.map(Duration::from_millis);
         Self {
@@ -65,7 +65,7 @@ fn settings(options: &Options) -> Settings {
     Settings {
         shadow_ppm: 100_000,
         shadow_ms: 500,
-        ramp_ms: 150,
+        ramp_ms: 250,
         reversed_ms: 1_000,
         ..Settings::default()
     }
