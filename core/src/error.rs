@@ -78,6 +78,47 @@ codes! {
     StaleTerm => "stale_term",
     /// A plan or a wish that can't be carried out.
     Plan => "plan",
+    /// A shard's own tables have a number out of its range.
+    StoreDamaged => "store_damaged",
+    /// Bytes that aren't a topology record: cut short, damaged, too large, or of a later format.
+    TopologyFormat => "topology_format",
+    /// A binding or a driver: a key that is neither text, nor bytes, nor an integer, nor several
+    /// of these: two languages would spell it differently.
+    KeyType => "key_type",
+    /// A binding: text that has no UTF-8 form, since it holds half a surrogate pair.
+    KeyEncoding => "key_encoding",
+    /// A binding: an argument of another type or range than the call takes.
+    Argument => "argument",
+    /// A binding: a value that was freed, or a client that was closed.
+    Disposed => "disposed",
+    /// A driver: a file or a server that holds no shard, or one of a later format.
+    StoreFormat => "store_format",
+    /// A driver: another process held the shard for too long.
+    StoreBusy => "store_busy",
+    /// A driver: the shard's file or server said no.
+    StoreIo => "store_io",
+    /// A driver: there is no topology at that place yet.
+    TopologyMissing => "topology_missing",
+    /// A driver: the topology's file or server said no.
+    TopologyIo => "topology_io",
+}
+
+impl ErrorCode {
+    /// Whether only bindings and drivers say it: this crate does no I/O and has types.
+    pub const fn is_a_driver_s(self) -> bool {
+        matches!(
+            self,
+            Self::KeyType
+                | Self::KeyEncoding
+                | Self::Argument
+                | Self::Disposed
+                | Self::StoreFormat
+                | Self::StoreBusy
+                | Self::StoreIo
+                | Self::TopologyMissing
+                | Self::TopologyIo
+        )
+    }
 }
 
 impl fmt::Display for ErrorCode {

@@ -91,7 +91,8 @@
 //! | comparing a read on both shards | [`Shadow`], [`compare`] |
 //! | the shard's side | [`Guard`], [`admit`], [`takes_effect`], [`close`], [`Version::next`] |
 //! | planning and moving | [`migration`] |
-//! | what a store runs | [`recipes`] |
+//! | what a store runs, and decides | [`recipes`], [`store`] |
+//! | the file that a topology store keeps | [`record`] |
 //! | a driver | [`driver`] |
 //! | placement by itself | [`ring_table`], [`balanced`], [`replicas()`], [`hash`] |
 //! | errors | [`ErrorCode`]: match on slugs, not on messages |
@@ -117,6 +118,7 @@ mod op;
 mod phase;
 mod policy;
 pub mod recipes;
+pub mod record;
 mod replicas;
 mod ring;
 mod route;
@@ -124,6 +126,7 @@ mod router;
 mod shadow;
 mod snapshot;
 mod step;
+pub mod store;
 mod time;
 mod wave;
 mod weight;

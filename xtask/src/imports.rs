@@ -24,7 +24,9 @@ const ORDER: &[&[&str]] = &[
     &["policy"],
     &["op", "shadow"],
     &["migration"],
+    &["record"],
     &["recipes"],
+    &["store"],
     &["driver"],
     &["lib"],
 ];

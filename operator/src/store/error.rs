@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use ringshift::ErrorCode;
 use ringshift::migration::command::ChunkId;
 
 /// Why a store can't be opened, or couldn't carry something out.
@@ -48,12 +49,20 @@ impl StoreError {
     /// The stable slug.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NotADatabase(_) | Self::Foreign(_) | Self::Format { .. } => "store_format",
-            Self::Damaged(_) => "store_damaged",
+            Self::NotADatabase(_) | Self::Foreign(_) | Self::Format { .. } => {
+                ErrorCode::StoreFormat.as_str()
+            }
+            Self::Damaged(_) => ErrorCode::StoreDamaged.as_str(),
             Self::Misdirected(_) => "store_misdirected",
-            Self::Busy => "store_busy",
-            Self::Database(_) | Self::Io(_) => "store_io",
+            Self::Busy => ErrorCode::StoreBusy.as_str(),
+            Self::Database(_) | Self::Io(_) => ErrorCode::StoreIo.as_str(),
         }
+    }
+}
+
+impl From<ringshift::store::Damaged> for StoreError {
+    fn from(damaged: ringshift::store::Damaged) -> Self {
+        Self::Damaged(damaged.0)
     }
 }
 

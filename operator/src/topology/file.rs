@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::migration::log::Log;
+use ringshift::record::{HEADER_BYTES, Header};
 use ringshift::{Epoch, Snapshot, Term};
 
 use crate::topology::decide::{decide, next_term};
-use crate::topology::record::{self, HEADER_BYTES, Header};
 use crate::topology::{Record, TopologyError, TopologyStore};
 
 /// Keeps this process's temporary files apart.
@@ -81,7 +81,7 @@ impl FileTopology {
 
     /// Puts `record` in the file's place. Only under the lock.
     fn replace(&self, record: &Record) -> Result<(), TopologyError> {
-        let bytes = record::encode(record)?;
+        let bytes = record.encode()?;
         self.sweep();
         let number = NEXT_TEMPORARY.fetch_add(1, Ordering::Relaxed);
         let temporary = self.beside(&format!(".{}-{number}.new", std::process::id()));
@@ -143,7 +143,9 @@ impl FileTopology {
 
 impl TopologyStore for FileTopology {
     fn load(&self) -> Result<Record, TopologyError> {
-        record::decode(&fs::read(&self.path).map_err(self.failed("read"))?)
+        Ok(Record::decode(
+            &fs::read(&self.path).map_err(self.failed("read"))?,
+        )?)
     }
 
     fn create(&self, snapshot: &Snapshot) -> Result<(), TopologyError> {
@@ -193,7 +195,7 @@ impl TopologyStore for FileTopology {
         }
         // The open file is one record, whatever its name is given to meanwhile.
         file.read_to_end(&mut bytes).map_err(self.failed("read"))?;
-        Ok(Some(record::decode(&bytes)?.snapshot))
+        Ok(Some(Record::decode(&bytes)?.snapshot))
     }
 
     fn last_error(&self) -> Option<String> {

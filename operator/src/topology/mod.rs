@@ -11,32 +11,19 @@ mod error;
 mod file;
 mod memory;
 mod read;
-mod record;
 mod watch;
 
 use std::sync::Arc;
 
 use ringshift::migration::command::{Answer, Command};
-use ringshift::migration::log::Log;
 use ringshift::{Epoch, Snapshot, Term};
 
 pub use error::TopologyError;
 pub use file::FileTopology;
 pub use memory::MemoryTopology;
-pub use read::{SNAPSHOT_MAGIC, read_snapshot, snapshot_from};
-pub use record::{LOG_BYTES_MAX, RECORD_MAGIC};
+pub use read::{read_snapshot, snapshot_from};
+pub use ringshift::record::Record;
 pub use watch::Watch;
-
-/// What a topology store holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The highest term that anybody led with.
-    pub term: Term,
-    /// The routing state in force.
-    pub snapshot: Arc<Snapshot>,
-    /// What the coordinator wrote down beside it.
-    pub log: Log,
-}
 
 /// The one place that says which snapshot is in force.
 pub trait TopologyStore: Send + Sync {

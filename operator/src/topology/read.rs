@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ringshift::{Snapshot, Topology, limits::SNAPSHOT_BYTES_MAX};
+use ringshift::limits::SNAPSHOT_BYTES_MAX;
+use ringshift::record::{LOG_BYTES_MAX, RecordError, snapshot_in};
+use ringshift::{Snapshot, Topology};
 
 use crate::topology::TopologyError;
-use crate::topology::record::{self, LOG_BYTES_MAX, RECORD_MAGIC};
-
-/// How a snapshot's bytes begin.
-pub const SNAPSHOT_MAGIC: [u8; 4] = *b"RSHT";
 
 /// The snapshot that `bytes` hold: those of a topology record, those of a snapshot, or a topology
 /// for people in JSON, which makes its first snapshot.
@@ -18,12 +16,10 @@ pub const SNAPSHOT_MAGIC: [u8; 4] = *b"RSHT";
 /// # Errors
 /// Everything that is wrong with them.
 pub fn snapshot_from(bytes: &[u8]) -> Result<Snapshot, TopologyError> {
-    if bytes.starts_with(&RECORD_MAGIC) {
-        let record = record::decode(bytes)?;
-        return Ok(Snapshot::clone(&record.snapshot));
-    }
-    if bytes.starts_with(&SNAPSHOT_MAGIC) {
-        return Ok(Snapshot::decode(bytes)?);
+    match snapshot_in(bytes) {
+        Ok(snapshot) => return Ok(Snapshot::clone(&snapshot)),
+        Err(RecordError::Unknown) => {}
+        Err(error) => return Err(error.into()),
     }
     let text = bytes.trim_ascii_start();
     if text.is_empty() || !text.starts_with(b"{") {

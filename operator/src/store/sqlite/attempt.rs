@@ -1,14 +1,14 @@
 //! One request of an operation.
 
 use ringshift::recipes::sqlite as recipe;
-use ringshift::{Access, Attempt, Failure, Fence, KeyspaceId, Reply, Revision, Slot, admit};
+use ringshift::store::{Decision, Effect, LOOK_VALUE, Look};
+use ringshift::{Attempt, AttemptKind, Fence, KeyspaceId, Revision, Slot};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::store::decide::{self, Bits, Decision, Effect, Request};
 use crate::store::error::StoreError;
-use crate::store::sqlite::rows::{self, Look};
+use crate::store::sqlite::rows;
 use crate::store::sqlite::transaction::{self, Durability, Fault};
-use crate::store::{Found, Response};
+use crate::store::{Content, Found, Response};
 
 /// Which row, and under which fence.
 #[derive(Clone, Copy)]
@@ -35,53 +35,32 @@ impl<'a> Place<'a> {
 /// A response, and how many rows were changed for it.
 type Outcome = Result<(Response, u64), Fault>;
 
-/// Checks, in the transaction that has looked, that the request may go on.
-fn check(look: &Look, place: &Place<'_>, access: Access) -> Result<(), Reply> {
-    admit(
-        look.guard.as_ref(),
-        look.holder,
-        look.term,
-        place.fence,
-        access,
-    )
-    .map_err(Reply::Refused)?;
-    match decide::bits(look.bits, place.slot, place.stored_slot) {
-        Bits::Agree | Bits::Learned(_) => Ok(()),
-        Bits::Disagree => Err(Reply::Failed(Failure::Rejected)),
-    }
-}
-
 /// A read or a confirm: one statement, so one unchanging state of the file.
 pub(super) fn read(
     connection: &Connection,
     attempt: &Attempt,
     key: &[u8],
-    request: Request<'_>,
+    content: Content<'_>,
 ) -> Outcome {
     let place = Place::of(attempt, key);
-    let text = match request {
-        Request::Read => recipe::LOOK_READ,
-        Request::Confirm(_) | Request::Write(..) | Request::Apply(..) => recipe::LOOK_WRITE,
+    let text = match attempt.kind {
+        AttemptKind::Read => recipe::LOOK_READ,
+        AttemptKind::Confirm | AttemptKind::Write | AttemptKind::Apply { .. } => recipe::LOOK_WRITE,
     };
     let mut statement = connection.prepare_cached(text)?;
     let mut found = statement.query(look_parameters(&place))?;
     let row = found.next()?.ok_or(StoreError::Damaged("meta row"))?;
     let look = rows::look(row, place.fence.domain)?;
-    if let Err(reply) = check(&look, &place, Access::Read) {
-        return Ok((reply.into(), 0));
-    }
-    let response = match (request, look.present) {
-        (Request::Confirm(op), present) => decide::confirm(present, op).reply.into(),
-        (_, None) => Reply::Missing.into(),
-        (_, Some(present)) => Response {
-            reply: decide::read(Some(present)),
-            found: Some(Found {
-                value: rows::value(row, rows::LOOK_VALUE)?,
-                op: present.op,
-            }),
-        },
+    let decision = look.decide(attempt, content);
+    let found = match look.present {
+        Some(present) if decision.found => Some(Found {
+            value: rows::value(row, LOOK_VALUE)?,
+            op: present.op,
+        }),
+        _ => None,
     };
-    Ok((response, 0))
+    let reply = decision.reply;
+    Ok((Response { reply, found }, 0))
 }
 
 /// A write or an apply.
@@ -89,48 +68,34 @@ pub(super) fn write(
     connection: &Connection,
     attempt: &Attempt,
     key: &[u8],
-    request: Request<'_>,
+    content: Content<'_>,
 ) -> Outcome {
     let place = Place::of(attempt, key);
     transaction::write(connection, Durability::Relaxed, |connection| {
         let look = look(connection, &place)?;
-        let access = match request {
-            Request::Write(..) => Access::Write,
-            Request::Apply(..) => Access::Apply,
-            Request::Read | Request::Confirm(_) => Access::Read,
-        };
-        if let Err(reply) = check(&look, &place, access) {
-            return Ok((reply.into(), 0));
-        }
-        let decision = match (request, &look.guard) {
-            (Request::Write(change, op), Some(guard)) => {
-                decide::write(guard, look.present, look.floor, change, op)
-            }
-            (Request::Apply(version, op, value), _) => {
-                decide::apply(look.present, version, op, value)
-            }
-            // A guard that isn't there has admitted nothing, and reads don't come here.
-            (Request::Write(..) | Request::Read | Request::Confirm(_), _) => {
-                return Err(StoreError::Misdirected("not a write".to_owned()));
-            }
-        };
-        let found = match (decision.reply, look.present) {
-            (Reply::Conflict { .. }, Some(present)) => Some(Found {
+        let decision = look.decide(attempt, content);
+        let found = match look.present {
+            Some(present) if decision.found => Some(Found {
                 value: value(connection, &place)?,
                 op: present.op,
             }),
             _ => None,
         };
-        let revision = carry_out(connection, &place, &look, look.revision, &decision)?;
-        if revision != look.revision {
+        let before = look.revision;
+        let revision = carry_out(
+            connection,
+            &place,
+            &look,
+            before,
+            &decision,
+            content.value(),
+        )?;
+        if revision != before {
             set_revision(connection, revision)?;
         }
         let rows = u64::from(decision.effect != Effect::Keep);
-        let response = Response {
-            reply: decision.reply,
-            found,
-        };
-        Ok((response, rows))
+        let reply = decision.reply;
+        Ok((Response { reply, found }, rows))
     })
 }
 
@@ -165,12 +130,13 @@ pub(super) fn carry_out(
     place: &Place<'_>,
     look: &Look,
     revision: Revision,
-    decision: &Decision<'_>,
+    decision: &Decision,
+    value: Option<&[u8]>,
 ) -> Result<Revision, StoreError> {
     let next = Revision(revision.0.saturating_add(1));
     match decision.effect {
         Effect::Keep => Ok(revision),
-        Effect::Put { version, op, value } => {
+        Effect::Put { version, op, .. } => {
             let (version, at) = (version.to_i64(), rows::revision_number(next));
             let (keyspace, key) = (place.keyspace.0, place.key);
             if look.present.is_some() {
@@ -178,8 +144,7 @@ pub(super) fn carry_out(
                     .prepare_cached(recipe::ROW_UPDATE)?
                     .execute((keyspace, key, version, at, op, value))?;
             } else {
-                if let Bits::Learned(bits) = decide::bits(look.bits, place.slot, place.stored_slot)
-                {
+                if let Some(bits) = decision.learned {
                     connection
                         .prepare_cached(recipe::KEYSPACE_PUT)?
                         .execute((keyspace, bits))?;

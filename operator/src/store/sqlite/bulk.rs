@@ -6,7 +6,6 @@ use ringshift::{Access, Fence, GuardRow, Refusal, Revision, Version, admit};
 use rusqlite::Connection;
 
 use crate::store::StoredRow;
-use crate::store::decide::{self, Bits};
 use crate::store::error::StoreError;
 use crate::store::sqlite::attempt::{self, Place};
 use crate::store::sqlite::rows::{self, Result};
@@ -32,16 +31,17 @@ pub(super) fn apply(
         if let Err(refusal) = admit(look.guard.as_ref(), look.holder, look.term, fence, access) {
             return Ok(Err(refusal));
         }
-        if let Bits::Disagree = decide::bits(look.bits, row.slot, row.stored_slot) {
-            return Err(StoreError::disagrees());
-        }
-        looks.push((row, place, look));
+        let deleted = row.value.is_none();
+        let decision = look
+            .decide_copy(row.slot, row.stored_slot, row.version, row.op, deleted)
+            .ok_or_else(StoreError::disagrees)?;
+        looks.push((row, place, look, decision));
     }
-    let before = looks.first().map(|(_, _, look)| look.revision);
+    let before = looks.first().map(|(_, _, look, _)| look.revision);
     let mut revision = before.unwrap_or_default();
-    for (row, place, look) in &looks {
-        let decision = decide::apply(look.present, row.version, row.op, row.value.as_deref());
-        revision = attempt::carry_out(connection, place, look, revision, &decision)?;
+    for (row, place, look, decision) in &looks {
+        let value = row.value.as_deref();
+        revision = attempt::carry_out(connection, place, look, revision, decision, value)?;
     }
     if before.is_some_and(|before| before != revision) {
         attempt::set_revision(connection, revision)?;

@@ -19,10 +19,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use ringshift::migration::command::{Answer, Command};
-use ringshift::{Attempt, Failure, Reply};
+use ringshift::{Attempt, AttemptKind, Failure, Reply};
 use rusqlite::Connection;
 
-use crate::store::decide::Request;
 use crate::store::error::StoreError;
 use crate::store::sqlite::checkpoint::Checkpointer;
 use crate::store::sqlite::lane::Lane;
@@ -123,16 +122,13 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn attempt(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> Response {
-        let Some(request) = Request::of(attempt, content) else {
-            return Reply::Failed(Failure::Rejected).into();
-        };
-        let result = match request {
-            Request::Read | Request::Confirm(_) => self
+        let result = match attempt.kind {
+            AttemptKind::Read | AttemptKind::Confirm => self
                 .readers
-                .with(|connection| attempt::read(connection, attempt, key, request)),
-            Request::Write(..) | Request::Apply(..) => {
+                .with(|connection| attempt::read(connection, attempt, key, content)),
+            AttemptKind::Write | AttemptKind::Apply { .. } => {
                 let writer = self.writer.ordinary();
-                attempt::write(&writer, attempt, key, request)
+                attempt::write(&writer, attempt, key, content)
             }
         };
         match result {

@@ -1,23 +1,26 @@
 //! A coordinator's commands, in memory.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
-use ringshift::migration::command::{Answer, Command, KeyDigest, SlotDigest};
-use ringshift::{
-    Access, DomainId, Fence, GuardRow, KeyspaceId, Refusal, Revision, Slot, Term, Version,
-    row_digest,
-};
+use crate::digest::row_digest;
+use crate::guard::{Access, Fence, GuardRow, Refusal};
+use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Term, Version};
+use crate::migration::command::{Answer, Command, KeyDigest, SlotDigest};
+use crate::store::StoredRow;
+use crate::store::memory::{Chunks, Disagrees, MemoryShard, Row, RowKey};
 
-use crate::store::decide;
-use crate::store::memory::{Place, Row, RowKey, Shard};
-use crate::store::{Chunks, StoredRow};
+impl MemoryShard {
+    /// Carries out a coordinator's command. [`Answer::Unreachable`] for one that isn't a shard's,
+    /// and for a chunk that isn't held or can't be of this shard's keyspace.
+    ///
+    /// Rows that `Changes` reads are left in `chunks`, where `Apply` finds them.
+    pub fn command(&mut self, command: &Command, chunks: &mut Chunks) -> Answer {
+        self.carry_out(command, chunks)
+            .unwrap_or_else(Answer::Refused)
+    }
 
-impl Shard {
-    pub(super) fn command(
-        &mut self,
-        command: &Command,
-        chunks: &Chunks,
-    ) -> Result<Answer, Refusal> {
+    fn carry_out(&mut self, command: &Command, chunks: &mut Chunks) -> Result<Answer, Refusal> {
         Ok(match command {
             Command::Claim { term, .. } => {
                 self.guard.claim(*term)?;
@@ -98,10 +101,18 @@ impl Shard {
                     .collect();
                 Answer::Keys(keys)
             }
-            Command::Lead { .. }
-            | Command::Swap { .. }
-            | Command::SaveLog { .. }
-            | Command::Apply { .. } => Answer::Unreachable,
+            Command::Apply {
+                term, fence, chunk, ..
+            } => match chunks.get(*chunk) {
+                Some(rows) => match self.apply(*term, *fence, &rows)? {
+                    Ok(()) => Answer::Done,
+                    Err(Disagrees) => Answer::Unreachable,
+                },
+                None => Answer::Unreachable,
+            },
+            Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => {
+                Answer::Unreachable
+            }
         })
     }
 
@@ -173,37 +184,38 @@ impl Shard {
         Ok(Answer::Removed { rows, end })
     }
 
-    /// All of `rows` or, refused or contradicted, none.
-    pub(super) fn apply(
+    /// Puts each of `rows` that is newer, as a coordinator's copy: all of them or, refused or
+    /// contradicted, none.
+    ///
+    /// # Errors
+    /// The guard's [`Refusal`]; inside, [`Disagrees`].
+    pub fn apply(
         &mut self,
         term: Term,
         fence: Fence,
         rows: &[StoredRow],
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Result<(), Disagrees>, Refusal> {
         let access = Access::Copy(term);
         self.guard.admit_domain(fence, access)?;
         for row in rows {
             self.guard
                 .admit(row.keyspace, row.slot, &row.key, fence, access)?;
-            if self.learn(&place_of(row), false) {
-                return Ok(Answer::Unreachable);
+            if self.copy_of(fence, row).is_none() {
+                return Ok(Err(Disagrees));
             }
         }
         for row in rows {
-            let place = place_of(row);
-            let present = self.row(&place).map(Row::present);
-            let decision = decide::apply(present, row.version, row.op, row.value.as_deref());
-            self.carry_out(&place, &decision);
+            if let Some(decision) = self.copy_of(fence, row) {
+                let place = (row.keyspace, row.slot, row.stored_slot);
+                self.put(place, &row.key, &decision, row.value.as_deref());
+            }
         }
-        Ok(Answer::Done)
+        Ok(Ok(()))
     }
-}
 
-fn place_of(row: &StoredRow) -> Place<'_> {
-    Place {
-        keyspace: row.keyspace,
-        slot: row.slot,
-        stored_slot: row.stored_slot,
-        key: &row.key,
+    fn copy_of(&self, fence: Fence, row: &StoredRow) -> Option<crate::store::Decision> {
+        let look = self.look(fence.domain, row.keyspace, row.slot, &row.key);
+        let deleted = row.value.is_none();
+        look.decide_copy(row.slot, row.stored_slot, row.version, row.op, deleted)
     }
 }
