@@ -1,5 +1,7 @@
 //! What two shards compare: a number for a row, summed for a slot; and how two rows differ.
 
+use serde::Serialize;
+
 use crate::hash::xxh3;
 use crate::ids::Version;
 
@@ -41,7 +43,8 @@ pub fn row_digest(key: &[u8], version: Version, value: Option<&[u8]>) -> u64 {
 }
 
 /// How a key differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MismatchKind {
     /// The mirror has nothing.
     Missing,

@@ -63,7 +63,6 @@ pub enum ReadPlace {
 
 /// Each step from a key to its shards, for people and for tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Explanation {
     /// The keyspace.
     pub keyspace: String,

@@ -4,11 +4,13 @@
 //! model checker. (The shape is smoltcp's.)
 
 use core::fmt;
+use serde::Serialize;
 
 /// A moment, in milliseconds since an origin that the caller picks and keeps to.
 ///
 /// It must come from a clock that never goes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct Instant(u64);
 
 impl Instant {

@@ -46,7 +46,7 @@ pub struct GuardRow {
 }
 
 /// What an operation says of itself, for the guard to check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fence {
     /// The domain that the client's snapshot puts the key in.
     pub domain: DomainId,
@@ -72,7 +72,8 @@ pub enum Access {
 }
 
 /// Why a guard refused. Facts only; what to do about it is the client's policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The operation was routed by an older snapshot.
     StaleEpoch {

@@ -6,21 +6,30 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::guard::{Fence, GuardRow, InstallRow, Refusal};
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, Slot, Term, Version};
 use crate::migration::log::Log;
 use crate::snapshot::Snapshot;
 
 /// Names one command to its answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct CommandId(pub u32);
 
 /// A chunk of rows that the runner holds between reading and applying them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct ChunkId(pub u32);
 
 /// One thing to do, at the topology store or at a shard.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// Topology store: take office. Raise the stored term to `term` if it is lower.
     /// [`Answer::Loaded`] or [`Answer::TermLost`].
@@ -170,7 +179,8 @@ pub enum Command {
 }
 
 /// What the world answers to a [`Command`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// Done, durably.
     Done,
@@ -230,7 +240,7 @@ pub enum Answer {
 }
 
 /// What a slot holds, in one number: the same on two shards that hold the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SlotDigest {
     /// The slot.
     pub slot: Slot,
@@ -241,7 +251,7 @@ pub struct SlotDigest {
 }
 
 /// What a key holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KeyDigest {
     /// The key.
     pub key: Vec<u8>,

@@ -48,7 +48,8 @@ pub enum Move {
 }
 
 /// A step inside a move: what the next command does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Raise the term in the topology store.
     Lead,
@@ -101,7 +102,7 @@ pub enum Stage {
 }
 
 /// A point where a coordinator can be stopped: a stage of a kind of move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Point {
     /// The move; the number in [`Move::Ramp`] doesn't count.
     pub goal: Move,

@@ -5,20 +5,30 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::balance::{all_placed, balanced, modulo_moved_share};
 use crate::error::ErrorCode;
 use crate::ids::{KeyspaceId, ShardId, ShardIndex, Slot};
 use crate::migration::log::{Log, PlannedWave};
 use crate::snapshot::{
-    KeyspaceDraft, Placement, Shard, ShardState, Snapshot, TopologyError, ring_of, target_weights,
+    KeyspaceDraft, Placement, Shard, ShardState, ShardTopology, Snapshot, TopologyError, ring_of,
+    target_weights,
 };
 use crate::wave::slot_runs;
 use crate::weight::Weight;
 
 /// What is wished.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// ```
+/// use ringshift::migration::Changes;
+/// let text = r#"{"add":[{"id":5,"name":"pg-5"}],"reweight":[{"id":1,"weight":0.5}]}"#;
+/// let changes: Changes = serde_json::from_str(text)?;
+/// assert_eq!((changes.add.len(), changes.remove.len()), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ChangesForPeople")]
 pub struct Changes {
     /// Shards to add.
     pub add: Vec<Shard>,
@@ -28,8 +38,41 @@ pub struct Changes {
     pub reweight: Vec<(ShardId, Weight)>,
 }
 
+/// The same as people write it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ChangesForPeople {
+    add: Vec<ShardTopology>,
+    remove: Vec<ShardId>,
+    reweight: Vec<Reweight>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reweight {
+    id: ShardId,
+    weight: f64,
+}
+
+impl TryFrom<ChangesForPeople> for Changes {
+    type Error = TopologyError;
+
+    fn try_from(changes: ChangesForPeople) -> Result<Self, TopologyError> {
+        let add = changes.add.iter().map(ShardTopology::shard);
+        let reweight = changes.reweight.iter().map(|shard| {
+            let weight = Weight::from_f64(shard.weight)?;
+            Ok((shard.id, weight))
+        });
+        Ok(Self {
+            add: add.collect::<Result<_, _>>()?,
+            remove: changes.remove,
+            reweight: reweight.collect::<Result<_, TopologyError>>()?,
+        })
+    }
+}
+
 /// What a migration will do. Data: print it, keep it, then hand its `log` to a coordinator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// What the coordinator begins with.
     pub log: Log,

@@ -8,12 +8,14 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use serde::Serialize;
+
 use crate::digest::{MismatchKind, compare};
 use crate::ids::{Slot, Version};
 use crate::migration::command::{KeyDigest, SlotDigest};
 
 /// A key on which the two sides differ, looked at twice.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Mismatch {
     /// The key.
     pub key: Vec<u8>,

@@ -15,6 +15,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::Serialize;
+
 use crate::error::ErrorCode;
 use crate::guard::Refusal;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, Term};
@@ -29,7 +31,8 @@ use office::Office;
 use run::Run;
 
 /// What a coordinator wants next.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Carry this out and hand the answer to `handle_answer`. Asked again before that, the
     /// coordinator says the same again.
@@ -53,7 +56,8 @@ pub enum Action {
 }
 
 /// How a coordinator's work ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// The migration is complete, or there was none.
     Complete,
@@ -77,7 +81,8 @@ pub enum Ending {
 }
 
 /// Why a coordinator can't go on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CoordinatorError {
     /// A shard's guard is ahead of the snapshot: the topology store went back in time.
