@@ -1,0 +1,1 @@
+//! The core for Python. Types are converted here; nothing is decided here.
