@@ -7,6 +7,7 @@
 //! | Line | Does |
 //! |---|---|
 //! | `create` | tells each shard of a new cluster which slots are its own |
+//! | `record FILE` | makes a topology record of the same snapshot |
 //! | `put KEY VALUE` | writes; answers the version |
 //! | `get KEY` | answers version and value, or `missing` |
 //! | `delete KEY` | deletes; answers the version |
@@ -27,7 +28,7 @@ use ringshift::migration::home_installs;
 use ringshift::{Outcome, Policy, Term, Version};
 use ringshift_operator::client::{Client, ClientKeyspace, Ended, Stores};
 use ringshift_operator::store::{Change, Chunks, SqliteStore};
-use ringshift_operator::topology::{MemoryTopology, TopologyStore, read_snapshot};
+use ringshift_operator::topology::{FileTopology, MemoryTopology, TopologyStore, read_snapshot};
 
 fn main() {
     let arguments: Vec<String> = args().skip(1).collect();
@@ -66,6 +67,10 @@ fn main() {
             ["create"] => {
                 create();
                 "created".to_owned()
+            }
+            ["record", file] => {
+                FileTopology::new(file).create(&snapshot).unwrap();
+                "made".to_owned()
             }
             ["put", key, value] => written(&keyspace, key, Change::Put(value.as_bytes())),
             ["delete", key] => written(&keyspace, key, Change::Delete),

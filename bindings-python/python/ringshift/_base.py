@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from ringshift._drive import Answer, Ask, drive, drive_shadow
-from ringshift._errors import error_of
-from ringshift._native import (
+from ringshift.errors import error_of
+from ringshift._ringshift import (
     Attempt,
     GateStep,
     Key,
@@ -194,7 +194,7 @@ class Base:
         return Call(keyspace, key, key_bytes(key), op, change, policy, operation)
 
     def asks(self, call: Call) -> Generator[Ask, Answer, Ended]:
-        return drive(call.operation, call.keyspace, call.key, self.now)
+        return drive(call.operation, call.keyspace, call.data, self.now)
 
     def left(self, until: int | None) -> int | None:
         """Milliseconds until that moment."""

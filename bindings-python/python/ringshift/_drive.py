@@ -13,10 +13,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ringshift._errors import UnknownAttemptError
-from ringshift._native import (
+from ringshift.errors import UnknownAttemptError
+from ringshift._ringshift import (
     Attempt,
-    Key,
     Keyspace,
     Operation,
     Outcome,
@@ -64,9 +63,9 @@ Answer: TypeAlias = Response | bool | None
 
 
 def drive(
-    operation: Operation, keyspace: Keyspace, key: Key, now: Callable[[], int]
+    operation: Operation, keyspace: Keyspace, key: bytes, now: Callable[[], int]
 ) -> Generator[Ask, Answer, Ended]:
-    """Drives `operation` to its end."""
+    """Drives `operation` on `key` to its end."""
     found: dict[int, Found] = {}
     in_flight: Attempt | None = None
     conflict: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ringshift._native import Description, Explanation, Key, Keyspace, ShardShare
+from ringshift._ringshift import Description, Explanation, Key, Keyspace, ShardShare
 
 
 class Routing:

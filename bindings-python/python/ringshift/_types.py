@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from ringshift._native import Attempt, Outcome, Reply, Snapshot
+from ringshift._ringshift import Attempt, Outcome, Reply, Snapshot
 
 Bytes: TypeAlias = bytes | bytearray | memoryview | str
 """A value as a caller may give it: text is taken as UTF-8."""

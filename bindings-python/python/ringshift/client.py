@@ -25,9 +25,9 @@ from ringshift._base import (
     value_of,
 )
 from ringshift._drive import Answer, Ask, Refresh, Send, Sleep
-from ringshift._errors import error_of
+from ringshift.errors import error_of
 from ringshift._keyspace import Routing
-from ringshift._native import Attempt, GateStep, Key, Keyspace, Policy, Shadow, ShardShare, Snapshot
+from ringshift._ringshift import Attempt, GateStep, Key, Keyspace, Policy, Shadow, ShardShare, Snapshot
 from ringshift._types import (
     Bytes,
     Change,

@@ -110,8 +110,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def prepare(connection: sqlite3.Connection, path: Path) -> bytes:
     """Makes the tables of a new file, or checks those of an old one. Answers the incarnation."""
-    connection.execute(RECIPE.durable)
-    with transaction(connection):
+    with durable(connection), transaction(connection):
         find = "SELECT name FROM sqlite_master WHERE type = 'table'"
         tables = [name for (name,) in connection.execute(find)]
         if not tables:
@@ -126,7 +125,6 @@ def prepare(connection: sqlite3.Connection, path: Path) -> bytes:
         if meta[0] != RECIPE.format:
             text = f"`{path}` has format {meta[0]}, which this version can't read; update it"
             raise error_of("store_format", text)
-    connection.execute(RECIPE.relaxed)
     _sync_folder(path)
     incarnation = meta[3]
     if not isinstance(incarnation, bytes) or len(incarnation) != 16:
@@ -161,8 +159,18 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextmanager
+def durable(connection: sqlite3.Connection) -> Iterator[None]:
+    """Around a transaction whose commit must be on disk when it is answered."""
+    connection.execute(RECIPE.durable)
+    try:
+        yield
+    finally:
+        connection.execute(RECIPE.relaxed)
+
+
+@contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction that no other writer comes between. Raises `Unknown` when the commit fails."""
+    """One transaction that no other writer comes between. Raises `Unknown` when its commit fails."""
     patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
         yield

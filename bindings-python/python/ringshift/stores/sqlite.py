@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-import sqlite3
-
-from ringshift._ringshift import Attempt, Decision, Reply, Snapshot, decide
+from ringshift._ringshift import (
+    Attempt,
+    Decision,
+    Reply,
+    Snapshot,
+    decide,
+    guard_columns,
+    home_installs,
+)
 from ringshift._types import Found, Request, Response
 from ringshift.errors import RingshiftError, error_of
 from ringshift.stores._content import content_of, value_of
@@ -20,6 +28,7 @@ from ringshift.stores._sqlite_file import (
     SQL,
     ShardFile,
     Unknown,
+    durable,
     failed,
     is_rejected,
     patiently,
@@ -27,6 +36,8 @@ from ringshift.stores._sqlite_file import (
 )
 
 PathOf = Callable[[str], "str | os.PathLike[str]"]
+HOME_TERM = 1
+LOOK_VERSION = 12
 LOOK_OP = 13
 LOOK_VALUE = 15
 
@@ -109,14 +120,12 @@ class SqliteStore:
         A shard that knows a domain already is left as it is. Not for a shard that joins: its
         coordinator tells it.
         """
-        from ringshift.migrate import home_installs
-
         self.install(snapshot)
         for shard in snapshot.shards:
-            with self.file(shard.id).writer() as connection, transaction(connection):
+            writer = self.file(shard.id).writer()
+            with writer as connection, durable(connection), transaction(connection):
                 if connection.execute(SQL["GUARDS"]).fetchone() is None:
-                    for row in home_installs(snapshot, shard.id):
-                        _install(connection, row)
+                    _install(connection, home_installs(snapshot, shard.id), HOME_TERM)
 
     def close(self) -> None:
         """Closes the files; calls after it raise `disposed`."""
@@ -161,7 +170,7 @@ def _read(file: ShardFile, attempt: Attempt, request: Request) -> Response:
     text = SQL["LOOK_READ" if attempt.kind == "read" else "LOOK_WRITE"]
     with file.reader() as connection:
         look = patiently(lambda: connection.execute(text, _place(attempt, request)).fetchone())
-    decision = decide(attempt, content_of(attempt, request), look[:LOOK_VALUE])
+    decision = decide(attempt, content_of(request, values=False), look[:LOOK_VALUE])
     found = Found(look[LOOK_VALUE], look[LOOK_OP]) if decision.found else None
     return Response(decision.reply, found)
 
@@ -170,7 +179,7 @@ def _write(file: ShardFile, attempt: Attempt, request: Request) -> Response:
     """A write or an apply."""
     with file.writer() as connection, transaction(connection):
         look = connection.execute(SQL["LOOK_WRITE"], _place(attempt, request)).fetchone()
-        decision = decide(attempt, content_of(attempt, request), look)
+        decision = decide(attempt, content_of(request, values=False), look)
         found = None
         if decision.found:
             row = connection.execute(SQL["VALUE"], (attempt.keyspace, request.key)).fetchone()
@@ -186,7 +195,7 @@ def _carry_out(
     decision: Decision,
     look: tuple[object, ...],
 ) -> None:
-    present = look[LOOK_OP] is not None
+    present = look[LOOK_VERSION] is not None
     revision = decision.revision + 1
     keyspace, key, effect = attempt.keyspace, request.key, decision.effect
     if effect.type == "put":
@@ -208,6 +217,23 @@ def _carry_out(
     else:
         return
     connection.execute(SQL["REVISION_SET"], (revision,))
+
+
+def _install(
+    connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]], term: int
+) -> None:
+    """Puts guard rows with what they take hold of, all of which take effect."""
+    connection.execute(SQL["TERM_SET"], (term,))
+    for install in rows:
+        row = install["row"]
+        connection.execute(SQL["GUARD_PUT"], guard_columns(row))
+        for claim in install["claims"]:
+            for slots in claim.get("Slots", ()):
+                run = (row["keyspace"], slots["start"], slots["end"], row["domain"])
+                connection.execute(SQL["CLAIM_SLOTS"], run)
+            if "Key" in claim:
+                pin = (row["keyspace"], bytes(claim["Key"]), row["domain"])
+                connection.execute(SQL["CLAIM_KEY"], pin)
 
 
 _alive: weakref.WeakSet[SqliteStore] = weakref.WeakSet()

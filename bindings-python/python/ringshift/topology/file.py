@@ -7,8 +7,8 @@ import threading
 import time
 from pathlib import Path
 
-from ringshift._errors import error_of
-from ringshift._native import Snapshot
+from ringshift.errors import error_of
+from ringshift._ringshift import Snapshot
 
 YOUNG_NS = 2_000_000_000
 """A file changed so lately is read again: a clock may not tell two changes apart."""

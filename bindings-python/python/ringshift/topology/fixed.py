@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringshift._native import Snapshot
+from ringshift._ringshift import Snapshot
 
 
 class FixedTopology:

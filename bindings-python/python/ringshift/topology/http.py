@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from urllib.parse import urlsplit
 
-from ringshift._errors import error_of
-from ringshift._native import Snapshot
+from ringshift.errors import error_of
+from ringshift._ringshift import Snapshot
 
 BYTES_MAX = 128 * 1024 * 1024 + 1024
 """More bytes than any topology has."""
