@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import REPOSITORY, TOPOLOGY, Both, open_client, store_of
-
 from ringshift import Snapshot
 from ringshift.topology import fixed
+from worlds import REPOSITORY, TOPOLOGY, Both, open_client, store_of
 
 
 @pytest.fixture
@@ -59,8 +58,10 @@ def client(opened: Callable[..., Both], store: Any, snapshot: Snapshot) -> Both:
 def built() -> Path:
     """Where the operator's binary and its test peer are."""
     subprocess.run(
-        ["cargo", "build", "-q", "-p", "ringshift-operator", "--bin", "ringshift"]
-        + ["--example", "store_peer"],
+        [
+            *("cargo", "build", "-q", "-p", "ringshift-operator"),
+            *("--bin", "ringshift", "--example", "store_peer"),
+        ],
         cwd=REPOSITORY,
         check=True,
     )

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import Through, demo, store_of
-
 from ringshift import AsyncClient, Policy, Request, Response
 from ringshift.topology import FixedTopology, fixed
+from worlds import Through, demo, store_of
 
 
 class Hanging:

@@ -6,8 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from worlds import Both, Through, lose
-
 from ringshift import Policy, Reply, Response, Router, Snapshot
 from ringshift.errors import (
     ArgumentError,
@@ -18,6 +16,7 @@ from ringshift.errors import (
     VersionConflictError,
 )
 from ringshift.topology import fixed
+from worlds import Both, Through, lose
 
 KEYS = ["user:42", b"\x00\xff", 42, -7, ("user", 42, b"x"), "ключ", ""]
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import Counting, Through, demo, store_of
-
 from ringshift import AsyncClient, Client, Policy, Request
 from ringshift.errors import OperationFailedError, SnapshotError
 from ringshift.topology import fixed
+from worlds import Counting, Through, demo, store_of
 
 OLD, NEW = "demo at home", "demo in double-write"
 STALE = 1_000
@@ -36,7 +35,9 @@ def test_a_thousand_stale_threads_make_one_refresh(store_kind: str, tmp_path: Pa
     with Client.open(topology=topology, store=store, policy=Policy(deadline_ms=60_000)) as client:
         orders = client.keyspace("orders")
         topology.replace(demo(NEW))
-        keys = [key for key in (f"user:{n}" for n in range(3_000)) if orders.describe(key).domain == 1]
+        keys = [
+            key for key in (f"user:{n}" for n in range(3_000)) if orders.describe(key).domain == 1
+        ]
         errors: list[BaseException] = []
 
         def put(key: str) -> None:
@@ -64,7 +65,9 @@ async def test_a_thousand_stale_tasks_make_one_refresh(store_kind: str, tmp_path
     async with await AsyncClient.open(topology=topology, store=store, policy=policy) as client:
         orders = client.keyspace("orders")
         topology.replace(demo(NEW))
-        keys = [key for key in (f"user:{n}" for n in range(3_000)) if orders.describe(key).domain == 1]
+        keys = [
+            key for key in (f"user:{n}" for n in range(3_000)) if orders.describe(key).domain == 1
+        ]
         await asyncio.gather(*(orders.put(key, "1") for key in keys[:STALE]))
         assert topology.fetches == 2
         assert client.figures().refreshes == 1

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import CASES, VECTORS, Through, demo, store_of
-
 from ringshift import Policy, Reply, Response
 from ringshift.topology import fixed
+from worlds import CASES, VECTORS, Through, demo, store_of
 
 PHASES = ["double-write", "shadow-read", "read-new", "reversed"]
 

@@ -94,7 +94,9 @@ class Through:
     def send(self, attempt: Any, request: Request) -> Response:
         self.seen.append(attempt)
         answer = self.before(attempt, request)
-        return answer if answer is not None else self.after(attempt, self.store.send(attempt, request))
+        return (
+            answer if answer is not None else self.after(attempt, self.store.send(attempt, request))
+        )
 
 
 def lose(*kinds: str) -> Callable[[Any, Response], Response]:

@@ -12,11 +12,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from ringshift._drive import Answer, Ask, drive, drive_shadow
-from ringshift.errors import error_of
 from ringshift._ringshift import (
     Attempt,
     GateStep,
-    Key,
     Keyspace,
     Operation,
     Outcome,
@@ -35,13 +33,14 @@ from ringshift._types import (
     Ended,
     Figures,
     Found,
-    Put,
+    Key,
     Request,
     Response,
     ShadowFigures,
     Value,
     Written,
 )
+from ringshift.errors import error_of
 
 log = logging.getLogger("ringshift")
 log.addHandler(logging.NullHandler())
@@ -195,10 +194,6 @@ class Base:
 
     def asks(self, call: Call) -> Generator[Ask, Answer, Ended]:
         return drive(call.operation, call.keyspace, call.data, self.now)
-
-    def left(self, until: int | None) -> int | None:
-        """Milliseconds until that moment."""
-        return None if until is None else max(0, until - self.now())
 
     def request(
         self, call: Call, attempt: Attempt, found: Found | None, until: int | None

@@ -10,10 +10,10 @@ It decides nothing, and mirrors the core's own driver line by line. Whoever play
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ringshift.errors import UnknownAttemptError
 from ringshift._ringshift import (
     Attempt,
     Keyspace,
@@ -25,6 +25,7 @@ from ringshift._ringshift import (
     Step,
 )
 from ringshift._types import Ended, Found, Response
+from ringshift.errors import UnknownAttemptError
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,9 @@ def drive(
                 conflict = attempt.id
             if response.found is not None:
                 found[attempt.id] = response.found
-            try:
+            # One that isn't waited for any more changes nothing.
+            with suppress(UnknownAttemptError):
                 operation.handle_reply(now(), attempt.id, response.reply)
-            except UnknownAttemptError:
-                pass  # One that isn't waited for any more changes nothing.
         else:
             outcome = step.outcome
             carrier = None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from ringshift._ringshift import Description, Explanation, Key, Keyspace, ShardShare
+from ringshift._data import Description, Explanation, ShardShare
+from ringshift._ringshift import Keyspace
+from ringshift._types import Key
 
 
 class Routing:
@@ -40,6 +43,14 @@ class Routing:
     def explain(self, key: Key) -> Explanation:
         """Each step from a key to its shards, for people."""
         return self._keyspace.explain(key)
+
+    def route_many(self, keys: Any, ends: Any = None) -> Any:
+        """The place of each key's shard: an array of uint16."""
+        return self._keyspace.route_many(keys, ends)
+
+    def route_many_into(self, keys: Any, out: Any, ends: Any = None) -> int:
+        """The same into `out`, a buffer of uint16; answers how many."""
+        return self._keyspace.route_many_into(keys, out, ends)
 
     def group_by_shard(self, keys: Sequence[Key]) -> dict[str, list[int]]:
         """The keys' places in the list, by the name of their shard."""

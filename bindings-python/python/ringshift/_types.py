@@ -8,6 +8,10 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from ringshift._ringshift import Attempt, Outcome, Reply, Snapshot
 
+KeyPart: TypeAlias = str | bytes | bytearray | memoryview | int
+Key: TypeAlias = KeyPart | tuple[KeyPart, ...] | list[KeyPart]
+"""Text, bytes, an integer (its digits), or several of these."""
+
 Bytes: TypeAlias = bytes | bytearray | memoryview | str
 """A value as a caller may give it: text is taken as UTF-8."""
 

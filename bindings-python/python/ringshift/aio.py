@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ringshift._base import (
     REFRESH_PATIENCE_MS,
-    SHADOWS_MAX,
     TRAILING_MAX,
     WATCH_MS,
     Base,
@@ -22,10 +21,10 @@ from ringshift._base import (
     value_bytes,
     value_of,
 )
+from ringshift._data import ShardShare
 from ringshift._drive import Answer, Ask, Refresh, Send, Sleep
-from ringshift.errors import error_of
 from ringshift._keyspace import Routing
-from ringshift._ringshift import Attempt, GateStep, Key, Keyspace, Policy, Shadow, ShardShare, Snapshot
+from ringshift._ringshift import Attempt, GateStep, Keyspace, Policy, Shadow, Snapshot
 from ringshift._types import (
     AsyncRunner,
     AsyncStore,
@@ -35,6 +34,7 @@ from ringshift._types import (
     Delete,
     Ended,
     Figures,
+    Key,
     Put,
     PutIf,
     Request,
@@ -44,6 +44,7 @@ from ringshift._types import (
     Value,
     Written,
 )
+from ringshift.errors import error_of
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -115,6 +116,7 @@ class AsyncClient:
         store: Store | AsyncStore,
         policy: Policy | None = None,
     ) -> None:
+        """Route by `snapshot` until there is a newer one; see `open`."""
         self._topology, self._store = topology, _async_store(store)
         self._waits = getattr(topology, "blocking", True) is not False
         self._trails: set[asyncio.Task[None]] = set()
@@ -192,6 +194,7 @@ class AsyncClient:
         await asyncio.gather(*given_up, *self._trails, return_exceptions=True)
 
     async def __aenter__(self) -> AsyncClient:
+        """Do nothing: it is open."""
         return self
 
     async def __aexit__(
@@ -200,9 +203,11 @@ class AsyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Close it."""
         await self.close()
 
     def __repr__(self) -> str:
+        """Name the cluster and the epoch."""
         snapshot = self.snapshot
         return f"<AsyncClient of cluster {snapshot.cluster!r} at epoch {snapshot.epoch}>"
 
@@ -334,6 +339,7 @@ class AsyncKeyspace(Routing):
     __slots__ = ("_client",)
 
     def __init__(self, client: AsyncClient, keyspace: Keyspace) -> None:
+        """Take the router's keyspace of that name."""
         super().__init__(keyspace)
         self._client = client
 

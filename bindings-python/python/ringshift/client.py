@@ -24,16 +24,17 @@ from ringshift._base import (
     value_bytes,
     value_of,
 )
+from ringshift._data import ShardShare
 from ringshift._drive import Answer, Ask, Refresh, Send, Sleep
-from ringshift.errors import error_of
 from ringshift._keyspace import Routing
-from ringshift._ringshift import Attempt, GateStep, Key, Keyspace, Policy, Shadow, ShardShare, Snapshot
+from ringshift._ringshift import Attempt, GateStep, Keyspace, Policy, Shadow, Snapshot
 from ringshift._types import (
     Bytes,
     Change,
     Delete,
     Ended,
     Figures,
+    Key,
     Put,
     PutIf,
     Request,
@@ -44,6 +45,7 @@ from ringshift._types import (
     Value,
     Written,
 )
+from ringshift.errors import error_of
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -72,6 +74,7 @@ class Client:
     def __init__(
         self, snapshot: Snapshot, *, topology: Topology, store: Store, policy: Policy | None = None
     ) -> None:
+        """Route by `snapshot` until there is a newer one; see `open`."""
         self._topology, self._store = topology, store
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -151,6 +154,7 @@ class Client:
         # The watcher may be in the middle of a long poll. It ends after it, and installs nothing.
 
     def __enter__(self) -> Client:
+        """Do nothing: it is open."""
         return self
 
     def __exit__(
@@ -159,9 +163,11 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Close it."""
         self.close()
 
     def __repr__(self) -> str:
+        """Name the cluster and the epoch."""
         snapshot = self.snapshot
         return f"<Client of cluster {snapshot.cluster!r} at epoch {snapshot.epoch}>"
 
@@ -278,6 +284,7 @@ class ClientKeyspace(Routing):
     __slots__ = ("_client",)
 
     def __init__(self, client: Client, keyspace: Keyspace) -> None:
+        """Take the router's keyspace of that name."""
         super().__init__(keyspace)
         self._client = client
 

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -170,7 +170,7 @@ def durable(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction that no other writer comes between. Raises `Unknown` when its commit fails."""
+    """One transaction that no other writer comes between. Raises `Unknown` if its commit fails."""
     patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
         yield
@@ -187,10 +187,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def roll_back(connection: sqlite3.Connection) -> None:
     """Some errors have rolled the transaction back already."""
     if connection.in_transaction:
-        try:
+        # What can't be rolled back now is rolled back when the connection goes.
+        with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            pass  # What can't be rolled back now is rolled back when the connection goes.
 
 
 class ShardFile:

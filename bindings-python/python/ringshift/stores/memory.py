@@ -24,6 +24,7 @@ class MemoryStore:
     blocking = False
 
     def __init__(self, *, bare: bool = False) -> None:
+        """Begin without shards."""
         self._lock = threading.Lock()
         self._bare = bare
         self._shards: dict[int, MemoryShard] = {}

@@ -24,7 +24,6 @@ from ringshift._types import Found, Request, Response
 from ringshift.errors import RingshiftError, error_of
 from ringshift.stores._content import content_of, value_of
 from ringshift.stores._sqlite_file import (
-    RECIPE,
     SQL,
     ShardFile,
     Unknown,
@@ -50,6 +49,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: PathOf, *, readers: int = 4) -> None:
+        """Open nothing yet."""
         self._path = path
         self._readers = readers
         self._lock = threading.Lock()
@@ -136,6 +136,7 @@ class SqliteStore:
             file.close()
 
     def __enter__(self) -> SqliteStore:
+        """Do nothing: it is open."""
         return self
 
     def __exit__(
@@ -144,6 +145,7 @@ class SqliteStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Close it."""
         self.close()
 
     def _forked(self) -> None:
@@ -219,9 +221,7 @@ def _carry_out(
     connection.execute(SQL["REVISION_SET"], (revision,))
 
 
-def _install(
-    connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]], term: int
-) -> None:
+def _install(connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]], term: int) -> None:
     """Puts guard rows with what they take hold of, all of which take effect."""
     connection.execute(SQL["TERM_SET"], (term,))
     for install in rows:

@@ -7,8 +7,8 @@ import threading
 import time
 from pathlib import Path
 
-from ringshift.errors import error_of
 from ringshift._ringshift import Snapshot
+from ringshift.errors import error_of
 
 YOUNG_NS = 2_000_000_000
 """A file changed so lately is read again: a clock may not tell two changes apart."""
@@ -20,6 +20,7 @@ class FileTopology:
     """Reads a file when it has changed. Writers must put a new file in its place, by a rename."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Read nothing yet."""
         self.path = Path(path)
         self._lock = threading.Lock()
         self._seen: tuple[tuple[int, ...], int] | None = None
@@ -65,5 +66,3 @@ class FileTopology:
 def file(path: str | os.PathLike[str]) -> FileTopology:
     """The topology in the file at `path`: a topology record, a snapshot, or JSON."""
     return FileTopology(path)
-
-

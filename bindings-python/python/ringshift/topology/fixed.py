@@ -11,6 +11,7 @@ class FixedTopology:
     blocking = False
 
     def __init__(self, snapshot: Snapshot) -> None:
+        """Begin with this one."""
         self._snapshot = snapshot
 
     def replace(self, snapshot: Snapshot) -> None:

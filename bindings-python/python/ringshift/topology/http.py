@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from urllib.parse import urlsplit
 
-from ringshift.errors import error_of
 from ringshift._ringshift import Snapshot
+from ringshift.errors import error_of
 
 BYTES_MAX = 128 * 1024 * 1024 + 1024
 """More bytes than any topology has."""
@@ -32,6 +32,7 @@ class HttpTopology:
         headers: Mapping[str, str] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
+        """Ask nothing yet. `headers` go with each request, `context` is for https."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None:
             raise error_of("argument", f"`{url}` is no URL of http or https")
