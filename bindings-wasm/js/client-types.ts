@@ -1,24 +1,17 @@
 /** What a client, a store and a topology source say to each other: data only. */
 
-import type { Attempt, Outcome, Policy, Reply, Snapshot } from "./machine.js";
+import type { Snapshot } from './machine.js';
+import type { Attempt, Found, Outcome, Policy, Reply } from './types.js';
 
 /** A value as a caller may give it: bytes, or text as its UTF-8. */
 export type Value = Uint8Array | string;
 
 /** What a caller wants to do to a row. */
 export type Change =
-  | { readonly type: "put"; readonly value: Uint8Array }
-  | { readonly type: "delete" }
+  | { readonly type: 'put'; readonly value: Uint8Array }
+  | { readonly type: 'delete' }
   /** `expected`: the version that the row must have, `null`: there must be no row. */
-  | { readonly type: "put-if"; readonly value: Uint8Array; readonly expected: bigint | null };
-
-/** A row as a shard has it. */
-export interface Found {
-  /** The value, `null` for a tombstone. */
-  readonly value: Uint8Array | null;
-  /** The operation that made the row what it is: 16 bytes. It travels with the row. */
-  readonly op: Uint8Array;
-}
+  | { readonly type: 'put-if'; readonly value: Uint8Array; readonly expected: bigint | null };
 
 /**
  * What goes with an attempt. A read has neither change nor row; a write, a confirm and an apply of
@@ -119,7 +112,7 @@ export interface Written {
 
 /** How an operation over a caller's own function ended. */
 export interface Ended<F> {
-  readonly outcome: Exclude<Outcome, { type: "conflict" } | { type: "failed" }>;
+  readonly outcome: Exclude<Outcome, { type: 'conflict' } | { type: 'failed' }>;
   /** For a value, what the reply brought that carried it. */
   readonly found: F | null;
   /** Attempts that were sent and waited for. */

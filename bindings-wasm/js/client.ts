@@ -1,13 +1,15 @@
 /** A client: routes, and reads and writes through a store, while data move under it. */
 
-import { drive, Waits } from "./drive.js";
-import type { Answer, Driven, World } from "./drive.js";
-import { ClientKeyspace } from "./keyspace.js";
-import { keyBytes, Operation, RefreshGate, RingshiftError, Router } from "./machine.js";
-import type { Attempt, Key, Keyspace, Policy, ShardInfo, Snapshot } from "./machine.js";
-import { channel } from "./observe.js";
-import { Shadows } from "./shadows.js";
-import { snapshotIn } from "./snapshot.js";
+import { drive, Waits } from './drive.js';
+import type { Answer, Driven, World } from './drive.js';
+import { ClientKeyspace } from './keyspace.js';
+import { keyBytes } from './keys.js';
+import { Operation, RefreshGate, RingshiftError, Router } from './machine.js';
+import type { Keyspace, Snapshot } from './machine.js';
+import type { Attempt, Key, Policy, ShardInfo } from './types.js';
+import { channel } from './observe.js';
+import { Shadows } from './shadows.js';
+import { snapshotIn } from './snapshot.js';
 import type {
   CallOptions,
   Change,
@@ -18,16 +20,16 @@ import type {
   Response,
   Store,
   Topology,
-} from "./client-types.js";
+} from './client-types.js';
 
 /** Two refreshes that found nothing new are about this far apart. */
 const REFRESH_GAP_MS = 5;
 /** How long a watcher rests after a failure, or where a topology can't be watched. */
 const WATCH_GAP_MS = 1_000;
 
-const installs = channel("install");
-const refreshes = channel("refresh");
-const operations = channel("operation");
+const installs = channel('install');
+const refreshes = channel('refresh');
+const operations = channel('operation');
 
 /** How one attempt of a call is carried out. */
 export type Sender<F> = (
@@ -40,7 +42,7 @@ export type Sender<F> = (
 export interface Call<F> {
   readonly keyspace: Keyspace;
   readonly key: Key;
-  readonly kind: "read" | "write";
+  readonly kind: 'read' | 'write';
   readonly change: Change | null;
   readonly send: Sender<F>;
   readonly options: CallOptions | undefined;
@@ -97,8 +99,8 @@ export class Client {
     signal?.throwIfAborted();
     const fetched = await topology.fetch(0, { have: null, signal });
     if (fetched === null) {
-      const text = "the topology has no snapshot yet; make one first";
-      throw new RingshiftError("topology_missing", text);
+      const text = 'the topology has no snapshot yet; make one first';
+      throw new RingshiftError('topology_missing', text);
     }
     return new Client(snapshotIn(fetched), options);
   }
@@ -127,7 +129,7 @@ export class Client {
   install(news: Snapshot | Uint8Array): boolean {
     this.checkOpen();
     const snapshot = snapshotIn(news);
-    if (this.#router.install(snapshot) === "same") return false;
+    if (this.#router.install(snapshot) === 'same') return false;
     const before = this.#snapshot.epoch;
     this.#snapshot = snapshot;
     this.#gate.fetched(this.now(), snapshot.epoch);
@@ -150,7 +152,7 @@ export class Client {
   }
 
   /** Calls `listener` with each snapshot that comes into force. Answers how to stop that. */
-  on(_event: "change", listener: (snapshot: Snapshot) => void): () => void {
+  on(_event: 'change', listener: (snapshot: Snapshot) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -159,7 +161,7 @@ export class Client {
   figures(): Figures {
     return {
       epoch: this.epoch,
-      refreshes: Number(this.#gate.begun),
+      refreshes: this.#gate.begun,
       retries: this.#retries,
       operations: { ...this.#outcomes },
       shadows: this.#shadows.figures(),
@@ -208,9 +210,9 @@ export class Client {
     const own = { key: keyBytes(key), op: this.#operationKey(number) };
     const operation = Operation[kind](keyspace, key, policy, this.now());
     let cause: unknown;
-    const send: World<F>["send"] = (attempt, row, signal) => {
+    const send: World<F>['send'] = (attempt, row, signal) => {
       const request =
-        attempt.kind === "read"
+        attempt.kind === 'read'
           ? { ...own, change: null, row: null }
           : { ...own, change: row === null ? change : null, row };
       const note = (response: Response<F>): Response<F> => {
@@ -218,7 +220,7 @@ export class Client {
         return response;
       };
       const answer = call.send(attempt, request, signal);
-      return "then" in answer ? answer.then(note) : note(answer);
+      return 'then' in answer ? answer.then(note) : note(answer);
     };
     const world: World<F> = {
       keyspace,
@@ -229,17 +231,17 @@ export class Client {
       refresh: (newerThan) => this.#refresh(newerThan),
     };
     const stop = (): void => world.waits.stop(signal?.reason);
-    signal?.addEventListener("abort", stop);
+    signal?.addEventListener('abort', stop);
     this.#waiting.add(world.waits);
     try {
       const driven = await drive(operation, world);
       this.#retries += driven.lost;
-      if (kind === "read" && !this.#closing.signal.aborted) {
+      if (kind === 'read' && !this.#closing.signal.aborted) {
         this.#shadows.compare(operation.shadow(policy, this.now()), world, own.key);
       }
       return this.#settle(call, driven, cause);
     } finally {
-      signal?.removeEventListener("abort", stop);
+      signal?.removeEventListener('abort', stop);
       this.#waiting.delete(world.waits);
       operation.free();
     }
@@ -257,26 +259,30 @@ export class Client {
   /** Counts how an operation ended, and throws what its caller is to hear of as an error. */
   #settle<F>(call: Call<F>, driven: Driven<F>, cause: unknown): Ended<F> {
     const { outcome, found, attempts, refreshes } = driven;
-    const conflict = outcome.type === "conflict";
-    const slug = conflict ? "version_conflict" : outcome.type === "failed" ? outcome.code : outcome.type;
+    const conflict = outcome.type === 'conflict';
+    const slug = conflict
+      ? 'version_conflict'
+      : outcome.type === 'failed'
+        ? outcome.code
+        : outcome.type;
     this.#outcomes[slug] = (this.#outcomes[slug] ?? 0) + 1;
     if (operations?.hasSubscribers) {
       const { kind, keyspace } = call;
       operations.publish({ kind, keyspace: keyspace.name, ended: slug, attempts, refreshes });
     }
-    if (!conflict && outcome.type !== "failed") return { outcome, found, attempts, refreshes };
-    const key = typeof call.key === "string" ? JSON.stringify(call.key) : String(call.key);
+    if (!conflict && outcome.type !== 'failed') return { outcome, found, attempts, refreshes };
+    const key = typeof call.key === 'string' ? JSON.stringify(call.key) : String(call.key);
     const where = `key ${key} of keyspace \`${call.keyspace.name}\``;
     if (conflict) {
-      const is = outcome.found === null ? "no row" : `version ${outcome.found}`;
+      const is = outcome.found === null ? 'no row' : `version ${outcome.found}`;
       const text = `${where} has ${is}; read it and decide again`;
       throw new RingshiftError(slug, text, { key: call.key, found: outcome.found });
     }
     const { type: _, code, message, shard, ...facts } = outcome;
     const details: Record<string, unknown> = { key: call.key, ...facts };
-    if (shard != null) details["shard"] = this.shardName(shard);
-    const reason = cause ?? (code === "deadline" ? this.#refreshError : undefined);
-    if (reason !== undefined) details["cause"] = reason;
+    if (shard != null) details['shard'] = this.shardName(shard);
+    const reason = cause ?? (code === 'deadline' ? this.#refreshError : undefined);
+    if (reason !== undefined) details['cause'] = reason;
     throw new RingshiftError(code, `${where}: ${message}`, details);
   }
 
@@ -298,13 +304,13 @@ export class Client {
   async #refresh(newerThan: number): Promise<void> {
     const step = this.#gate.want(this.now(), newerThan);
     switch (step.type) {
-      case "in-hand":
+      case 'in-hand':
         return;
-      case "join":
+      case 'join':
         return this.#fetching;
-      case "wait":
+      case 'wait':
         return void (await new Waits(this.now).first(null, step.until));
-      case "fetch":
+      case 'fetch':
         this.#fetching = this.#fetch(this.epoch);
         return this.#fetching;
     }
@@ -352,5 +358,5 @@ export class Client {
 }
 
 function disposed(): RingshiftError {
-  return new RingshiftError("disposed", "the client was closed; open another one");
+  return new RingshiftError('disposed', 'the client was closed; open another one');
 }

@@ -3,8 +3,9 @@
  * it waits for, keeps what replies have brought, and hands everything back in.
  */
 
-import type { Attempt, Key, Keyspace, Operation, Outcome, Shadow } from "./machine.js";
-import type { Response } from "./client-types.js";
+import type { Keyspace, Operation, Shadow } from './machine.js';
+import type { Attempt, Key, Outcome } from './types.js';
+import type { Response } from './client-types.js';
 
 /** Timers take no longer waits than this many milliseconds. */
 const TIMER_MS_MAX = 0x7fff_ffff;
@@ -84,7 +85,7 @@ async function ask<F>(
   let controller: AbortController | undefined;
   const signal = (): AbortSignal => (controller ??= new AbortController()).signal;
   const answer = world.send(attempt, found, signal);
-  if (!("then" in answer)) return answer;
+  if (!('then' in answer)) return answer;
   let response: Response<F> | undefined;
   try {
     response = await world.waits.first(answer, until);
@@ -104,7 +105,7 @@ export async function drive<F>(operation: Operation, world: World<F>): Promise<D
   for (;;) {
     const step = operation.poll();
     switch (step.type) {
-      case "send":
+      case 'send':
         if (step.attempt.blocking) {
           attempts += 1;
           inFlight = step.attempt;
@@ -112,10 +113,10 @@ export async function drive<F>(operation: Operation, world: World<F>): Promise<D
           world.trail(step.attempt);
         }
         break;
-      case "refresh": {
+      case 'refresh': {
         refreshes += 1;
         const wait = operation.poll();
-        if (wait.type !== "wait") break;
+        if (wait.type !== 'wait') break;
         const refreshed = world.refresh(step.newerThan).then(() => true);
         if (await waits.first(refreshed, wait.until)) {
           operation.handleSnapshot(waits.now(), keyspace, key);
@@ -124,7 +125,7 @@ export async function drive<F>(operation: Operation, world: World<F>): Promise<D
         }
         break;
       }
-      case "wait": {
+      case 'wait': {
         if (inFlight === null) {
           await waits.first(null, step.until);
           operation.handleSnapshot(waits.now(), keyspace, key);
@@ -136,20 +137,20 @@ export async function drive<F>(operation: Operation, world: World<F>): Promise<D
         const payload = attempt.foundBy === null ? null : (found.get(attempt.foundBy) ?? null);
         const response = await ask(world, attempt, payload, step.until);
         const type = response?.reply.type;
-        if (type === undefined || type === "refused" || type === "failed") lost += 1;
+        if (type === undefined || type === 'refused' || type === 'failed') lost += 1;
         if (response === undefined) {
           operation.handleTimeout(waits.now());
           break;
         }
-        if (type === "conflict") conflict = attempt.id;
+        if (type === 'conflict') conflict = attempt.id;
         if (response.found != null) found.set(attempt.id, response.found);
         operation.handleReply(waits.now(), attempt.id, response.reply);
         break;
       }
-      case "done": {
+      case 'done': {
         const { outcome } = step;
         const carrier =
-          outcome.type === "value" ? outcome.from : outcome.type === "conflict" ? conflict : null;
+          outcome.type === 'value' ? outcome.from : outcome.type === 'conflict' ? conflict : null;
         const brought = carrier === null ? null : (found.get(carrier) ?? null);
         return { outcome, found: brought, attempts, refreshes, lost };
       }
@@ -166,14 +167,14 @@ export async function driveShadow<F>(
   const { waits } = world;
   for (;;) {
     const step = shadow.poll();
-    if (step.type === "done") return step.compared;
-    if (step.type === "wait") {
+    if (step.type === 'done') return step.compared;
+    if (step.type === 'wait') {
       await waits.first(null, step.until);
       shadow.handleTimeout(waits.now());
       continue;
     }
     const wait = shadow.poll();
-    if (wait.type !== "wait") continue;
+    if (wait.type !== 'wait') continue;
     const response = await ask(world, step.attempt, null, wait.until);
     if (response === undefined) shadow.handleTimeout(waits.now());
     else shadow.handleReply(waits.now(), step.attempt.id, response.reply, digest(response));

@@ -1,28 +1,20 @@
 /** A client's keyspace: where keys are routed, read and written. */
 
-import type { Client, Sender } from "./client.js";
-import { RingshiftError } from "./machine.js";
-import type {
-  Attempt,
-  Description,
-  Explanation,
-  Key,
-  Keyspace,
-  Packed,
-  Reply,
-  ShardShare,
-} from "./machine.js";
+import type { Client, Sender } from './client.js';
+import { RingshiftError } from './machine.js';
+import type { Keyspace } from './machine.js';
+import type { Attempt, Description, Explanation, Key, Packed, Reply, ShardShare } from './types.js';
 import type {
   CallOptions,
   Change,
   Ended,
-  Found,
   Request,
   Response,
   Row,
   Value,
   Written,
-} from "./client-types.js";
+} from './client-types.js';
+import type { Found } from './types.js';
 
 /** What a caller's own function is given and answers: see {@link ClientKeyspace.run}. */
 export type Runner<F> = (
@@ -78,19 +70,19 @@ export class ClientKeyspace {
 
   /** The key's value and version, `null` when there is no row. */
   async get(key: Key, options?: CallOptions): Promise<Row | null> {
-    const { outcome, found } = await this.#run(key, "read", null, this.#send, options);
-    if (outcome.type !== "value") return null;
+    const { outcome, found } = await this.#run(key, 'read', null, this.#send, options);
+    if (outcome.type !== 'value') return null;
     return { value: found?.value ?? new Uint8Array(), version: outcome.version };
   }
 
   /** Puts a value, whatever is there. */
   put(key: Key, value: Value, options?: CallOptions): Promise<Written> {
-    return this.#write(key, () => ({ type: "put", value: bytes(value) }), options);
+    return this.#write(key, () => ({ type: 'put', value: bytes(value) }), options);
   }
 
   /** Deletes the row, whatever is there. */
   delete(key: Key, options?: CallOptions): Promise<Written> {
-    return this.#write(key, () => ({ type: "delete" }), options);
+    return this.#write(key, () => ({ type: 'delete' }), options);
   }
 
   /**
@@ -102,11 +94,11 @@ export class ClientKeyspace {
     return this.#write(
       key,
       () => {
-        if (expected === null || typeof expected === "bigint") {
-          return { type: "put-if", value: bytes(value), expected };
+        if (expected === null || typeof expected === 'bigint') {
+          return { type: 'put-if', value: bytes(value), expected };
         }
         const text = `the expected version is a bigint or null, not ${typeof expected}`;
-        throw new RingshiftError("argument", text);
+        throw new RingshiftError('argument', text);
       },
       options,
     );
@@ -135,13 +127,13 @@ export class ClientKeyspace {
    */
   run<F = Found>(
     key: Key,
-    kind: "read" | "write",
+    kind: 'read' | 'write',
     fn: Runner<F>,
     options?: CallOptions,
   ): Promise<Ended<F>> {
     const send: Sender<F> = (attempt, request, signal) => {
       const answer = fn(attempt, request, signal());
-      return "then" in answer ? answer.then(response) : response(answer);
+      return 'then' in answer ? answer.then(response) : response(answer);
     };
     return this.#run(key, kind, null, send, options);
   }
@@ -152,22 +144,22 @@ export class ClientKeyspace {
       // A signal costs more than many an attempt, so that it is made only for who wants one.
       const wanted = store.send.length > 2 ? signal() : undefined;
       const answer = store.send(attempt, request, wanted);
-      return "then" in answer ? answer.then(undefined, lost) : answer;
+      return 'then' in answer ? answer.then(undefined, lost) : answer;
     } catch (error) {
       return lost(error);
     }
   };
 
   async #write(key: Key, change: () => Change, options?: CallOptions): Promise<Written> {
-    const { outcome } = await this.#run(key, "write", change(), this.#send, options);
-    if (outcome.type !== "written") throw new RingshiftError("rejected", "the write was a read");
+    const { outcome } = await this.#run(key, 'write', change(), this.#send, options);
+    if (outcome.type !== 'written') throw new RingshiftError('rejected', 'the write was a read');
     const { version, lagging } = outcome;
     return { version, lagging: lagging === null ? null : this.#client.shardName(lagging) };
   }
 
   #run<F>(
     key: Key,
-    kind: "read" | "write",
+    kind: 'read' | 'write',
     change: Change | null,
     send: Sender<F>,
     options?: CallOptions,
@@ -179,20 +171,20 @@ export class ClientKeyspace {
 /** A store's exception as an answer: whether the attempt was carried out isn't known. */
 function lost(error: unknown): Response {
   if (error instanceof RingshiftError) throw error;
-  return { reply: { type: "failed", failure: "maybe_applied" }, error };
+  return { reply: { type: 'failed', failure: 'maybe_applied' }, error };
 }
 
 function response<F>(answer: Reply | Response<F>): Response<F> {
-  return "reply" in answer ? answer : { reply: answer };
+  return 'reply' in answer ? answer : { reply: answer };
 }
 
 /** A caller's value as bytes. */
 function bytes(value: Value): Uint8Array {
   if (value instanceof Uint8Array) return value;
   const text = value as string & { isWellFormed?(): boolean };
-  if (typeof text === "string" && text.isWellFormed?.() !== false) {
+  if (typeof text === 'string' && text.isWellFormed?.() !== false) {
     return new TextEncoder().encode(text);
   }
-  const what = typeof text === "string" ? "text with half a surrogate pair" : typeof value;
-  throw new RingshiftError("argument", `a value is bytes or text, not ${what}`);
+  const what = typeof text === 'string' ? 'text with half a surrogate pair' : typeof value;
+  throw new RingshiftError('argument', `a value is bytes or text, not ${what}`);
 }

@@ -5,7 +5,8 @@
 
 /** A module of the host's own, without an import that a bundler would follow. */
 export function builtin<T>(name: string): T | undefined {
-  const host = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
+  const host = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } })
+    .process;
   return host?.getBuiltinModule?.(name) as T | undefined;
 }
 
@@ -16,6 +17,6 @@ interface Channel {
 
 /** The channel of that name; `undefined` where the host has none. */
 export function channel(name: string): Channel | undefined {
-  const module = builtin<{ channel(name: string): Channel }>("node:diagnostics_channel");
+  const module = builtin<{ channel(name: string): Channel }>('node:diagnostics_channel');
   return module?.channel(`ringshift:${name}`);
 }

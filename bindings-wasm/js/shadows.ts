@@ -1,10 +1,11 @@
 /** Shadow reads: made when a sampled read has been answered, so that no caller waits for one. */
 
-import { driveShadow, Waits } from "./drive.js";
-import type { World } from "./drive.js";
-import { rowDigest } from "./machine.js";
-import type { Shadow } from "./machine.js";
-import type { Found, Response, ShadowFigures } from "./client-types.js";
+import { driveShadow, Waits } from './drive.js';
+import type { World } from './drive.js';
+import { rowDigest } from './machine.js';
+import type { Shadow } from './machine.js';
+import type { Response, ShadowFigures } from './client-types.js';
+import type { Found } from './types.js';
 
 /** Comparisons at once; more sampled reads than that are not compared. */
 const AT_ONCE_MAX = 1_024;
@@ -36,12 +37,12 @@ export class Shadows {
     const waits = new Waits(this.now);
     this.#waiting.add(waits);
     const digest = ({ reply, found }: Response<F>): bigint | null =>
-      found != null && (reply.type === "found" || reply.type === "deleted")
+      found != null && (reply.type === 'found' || reply.type === 'deleted')
         ? rowDigest(key, reply.version, (found as Partial<Found>).value ?? null)
         : null;
     try {
       const compared = await driveShadow(shadow, { ...read, waits }, digest);
-      const figure = compared === "same" || compared === "unsure" ? compared : "mismatches";
+      const figure = compared === 'same' || compared === 'unsure' ? compared : 'mismatches';
       this.#figures[figure] += 1;
     } catch {
       this.#figures.dropped += 1;

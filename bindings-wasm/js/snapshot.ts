@@ -1,4 +1,4 @@
-import { Snapshot } from "./machine.js";
+import { Snapshot } from './machine.js';
 
 /** The snapshot that `bytes` hold: those of a snapshot, of a topology record, or JSON text. */
 export function snapshotIn(bytes: Uint8Array | Snapshot): Snapshot {

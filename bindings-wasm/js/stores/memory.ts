@@ -1,6 +1,7 @@
-import { MemoryShard } from "../machine.js";
-import type { Attempt, Snapshot } from "../machine.js";
-import type { Request, Response, Store } from "../client-types.js";
+import { MemoryShard } from '../machine.js';
+import type { Snapshot } from '../machine.js';
+import type { Attempt } from '../types.js';
+import type { Request, Response, Store } from '../client-types.js';
 
 /**
  * Shards in memory, as they are: the core's own, one for each shard of the first snapshot that the
@@ -29,8 +30,8 @@ export class MemoryStore implements Store {
 
   send(attempt: Attempt, request: Request): Response {
     const shard = this.#shards.get(attempt.shard);
-    if (shard === undefined) return { reply: { type: "failed", failure: "not_sent" } };
-    return shard.attempt(attempt, request.key, contentOf(attempt, request));
+    if (shard === undefined) return { reply: { type: 'failed', failure: 'not_sent' } };
+    return shard.attempt(attempt, request.key, request);
   }
 }
 

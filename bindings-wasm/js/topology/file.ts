@@ -1,14 +1,19 @@
-import { RingshiftError } from "../machine.js";
-import { builtin } from "../observe.js";
-import { snapshotIn } from "../snapshot.js";
-import type { Topology } from "../client-types.js";
+import { RingshiftError } from '../machine.js';
+import { builtin } from '../observe.js';
+import { snapshotIn } from '../snapshot.js';
+import type { Topology } from '../client-types.js';
 
 /** A snapshot's bytes and a record's end in a digest of everything before. */
 const DIGEST_BYTES = 32;
 
 interface Handle {
   stat(): Promise<{ size: number }>;
-  read(into: Uint8Array, offset: number, length: number, at: number): Promise<{ bytesRead: number }>;
+  read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    at: number,
+  ): Promise<{ bytesRead: number }>;
   readFile(): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -21,12 +26,12 @@ interface Handle {
  * Fails with `topology_missing`, `topology_io`, `topology_format`, `snapshot_format` or `topology`.
  */
 export function file(path: string | URL): Topology {
-  const fs = builtin<{ open(path: string | URL): Promise<Handle> }>("node:fs/promises");
-  let seen = { tail: "", epoch: 0 };
+  const fs = builtin<{ open(path: string | URL): Promise<Handle> }>('node:fs/promises');
+  let seen = { tail: '', epoch: 0 };
   return {
     async fetch(newerThan) {
       if (fs === undefined) {
-        throw new RingshiftError("topology_io", "there are no files here; use `http(url)`");
+        throw new RingshiftError('topology_io', 'there are no files here; use `http(url)`');
       }
       let handle: Handle | undefined;
       try {
@@ -42,9 +47,9 @@ export function file(path: string | URL): Topology {
         return snapshot.epoch > newerThan ? snapshot : null;
       } catch (error) {
         if (error instanceof RingshiftError) throw error;
-        const missing = (error as { code?: unknown }).code === "ENOENT";
+        const missing = (error as { code?: unknown }).code === 'ENOENT';
         throw new RingshiftError(
-          missing ? "topology_missing" : "topology_io",
+          missing ? 'topology_missing' : 'topology_io',
           missing ? `there is no file \`${path}\`` : `\`${path}\` can't be read: ${error}`,
           { cause: error },
         );

@@ -1,5 +1,5 @@
-import { RingshiftError } from "../machine.js";
-import type { Asking, Topology } from "../client-types.js";
+import { RingshiftError } from '../machine.js';
+import type { Asking, Topology } from '../client-types.js';
 
 /** What may be chosen about {@link http}. */
 export interface HttpOptions {
@@ -27,8 +27,8 @@ export function http(url: string | URL, options: HttpOptions = {}): Topology {
   async function get(asking: Asking, newerThan: number, wait: number): Promise<Uint8Array | null> {
     const { have, signal } = asking;
     const headers: Record<string, string> = { ...options.headers };
-    if (have?.epoch === newerThan) headers["if-none-match"] = `"${have.epoch}-${have.digest}"`;
-    if (wait > 0) headers["prefer"] = `wait=${Math.ceil(wait / 1000)}`;
+    if (have?.epoch === newerThan) headers['if-none-match'] = `"${have.epoch}-${have.digest}"`;
+    if (wait > 0) headers['prefer'] = `wait=${Math.ceil(wait / 1000)}`;
     const limit = AbortSignal.timeout(wait + timeoutMs);
     const both = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     try {
@@ -36,13 +36,13 @@ export function http(url: string | URL, options: HttpOptions = {}): Topology {
       if (response.status === 304) return null;
       const bytes = new Uint8Array(await response.arrayBuffer());
       if (response.ok) return bytes;
-      const code = response.status === 404 ? "topology_missing" : "topology_io";
+      const code = response.status === 404 ? 'topology_missing' : 'topology_io';
       throw new RingshiftError(code, `\`${url}\` answered with status ${response.status}`);
     } catch (error) {
       if (error instanceof RingshiftError) throw error;
       signal?.throwIfAborted();
       const text = `\`${url}\` didn't answer: ${error instanceof Error ? error.message : error}`;
-      throw new RingshiftError("topology_io", text, { cause: error });
+      throw new RingshiftError('topology_io', text, { cause: error });
     }
   }
 

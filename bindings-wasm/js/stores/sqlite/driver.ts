@@ -1,7 +1,7 @@
 /** SQLite as Node has it (`node:sqlite`), or as the package `better-sqlite3` has it: one face. */
 
-import { RingshiftError } from "../../machine.js";
-import { builtin } from "../../observe.js";
+import { recipe, RingshiftError } from 'ringshift';
+import { builtin } from '../../observe.js';
 
 /** What a parameter may be: bytes, an integer, nothing. */
 export type Parameter = Uint8Array | bigint | null;
@@ -31,6 +31,8 @@ interface RawStatement {
 export class Database {
   readonly #raw: RawDatabase;
   readonly #statements = new Map<string, RawStatement>();
+  /** What the core says that a shard runs. */
+  readonly recipe = recipe();
 
   constructor(path: string, raw: DatabaseClass) {
     this.#raw = new raw(path);
@@ -41,29 +43,29 @@ export class Database {
     this.#raw.exec(sql);
   }
 
-  /** The first row of an answer. */
-  row(sql: string, ...parameters: Parameter[]): Column[] | undefined {
-    const row = this.#statement(sql).get(numbered(parameters));
+  /** The first row that a statement answers: one of the recipe's, by its name, or its text. */
+  row(name: string, ...parameters: Parameter[]): Column[] | undefined {
+    const row = this.#statement(name).get(numbered(parameters));
     return row == null ? undefined : (Object.values(row) as Column[]);
   }
 
-  run(sql: string, ...parameters: Parameter[]): void {
-    this.#statement(sql).run(numbered(parameters));
+  run(name: string, ...parameters: Parameter[]): void {
+    this.#statement(name).run(numbered(parameters));
   }
 
   close(): void {
     this.#raw.close();
   }
 
-  #statement(sql: string): RawStatement {
-    let statement = this.#statements.get(sql);
+  #statement(name: string): RawStatement {
+    let statement = this.#statements.get(name);
     if (statement === undefined) {
-      statement = this.#raw.prepare(sql);
+      statement = this.#raw.prepare(this.recipe.statements[name] ?? name);
       statement.setReadBigInts?.(true);
       statement.setReturnArrays?.(true);
       statement.safeIntegers?.(true);
       if (statement.reader === true) statement.raw?.(true);
-      this.#statements.set(sql, statement);
+      this.#statements.set(name, statement);
     }
     return statement;
   }
@@ -78,28 +80,28 @@ function numbered(parameters: Parameter[]): object {
 
 /** The SQLite of this process. */
 export async function databaseClass(): Promise<DatabaseClass> {
-  const own = builtin<{ DatabaseSync: DatabaseClass }>("node:sqlite");
+  const own = builtin<{ DatabaseSync: DatabaseClass }>('node:sqlite');
   if (own !== undefined) return own.DatabaseSync;
   // Not a literal, so that no bundler asks for a package that is optional.
-  const name = "better-sqlite3";
+  const name = 'better-sqlite3';
   try {
     const module = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
       default: DatabaseClass;
     };
     return module.default;
   } catch (cause) {
-    const text = "there is no SQLite here: use Node 22.13 or later, or install `better-sqlite3`";
-    throw new RingshiftError("store_io", text, { cause });
+    const text = 'there is no SQLite here: use Node 22.13 or later, or install `better-sqlite3`';
+    throw new RingshiftError('store_io', text, { cause });
   }
 }
 
 /** What SQLite said no with: the number of its primary error code, 0 for what isn't SQLite's. */
 export function errorNumber(error: unknown): number {
   const { errcode, code } = error as { errcode?: unknown; code?: unknown };
-  if (typeof errcode === "number") return errcode & 0xff;
-  if (typeof code !== "string" || !code.startsWith("SQLITE_")) return 0;
+  if (typeof errcode === 'number') return errcode & 0xff;
+  if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return 0;
   const names = { BUSY: BUSY, LOCKED: LOCKED, TOOBIG: TOO_BIG, CONSTRAINT: CONSTRAINT };
-  const [, name = ""] = code.split("_");
+  const [, name = ''] = code.split('_');
   return (names as Record<string, number>)[name] ?? OTHER;
 }
 

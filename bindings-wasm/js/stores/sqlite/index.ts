@@ -3,15 +3,14 @@
  * open at the same time.
  */
 
-import { RingshiftError } from "../../machine.js";
-import type { Attempt, Snapshot } from "../../machine.js";
-import type { Request, Response, Store } from "../../client-types.js";
-import { read, setUp, write } from "./attempt.js";
-import { BUSY, CONSTRAINT, databaseClass, errorNumber, LOCKED, TOO_BIG } from "./driver.js";
-import type { Database, DatabaseClass } from "./driver.js";
-import { open } from "./open.js";
+import { RingshiftError } from 'ringshift';
+import type { Attempt, Request, Response, Snapshot, Store } from 'ringshift';
+import { CommitFailed, read, setUp, write } from './attempt.js';
+import { BUSY, CONSTRAINT, databaseClass, errorNumber, LOCKED, TOO_BIG } from './driver.js';
+import type { Database, DatabaseClass } from './driver.js';
+import { open } from './open.js';
 
-export type { DatabaseClass } from "./driver.js";
+export type { DatabaseClass } from './driver.js';
 
 /** What may be chosen about {@link sqlite}. */
 export interface SqliteOptions {
@@ -67,7 +66,7 @@ export class SqliteStore implements Store {
   #send(attempt: Attempt, request: Request): Response {
     try {
       const database = this.#database(attempt.shard);
-      const writes = attempt.kind === "write" || attempt.kind === "apply";
+      const writes = attempt.kind === 'write' || attempt.kind === 'apply';
       return (writes ? write : read)(database, attempt, request);
     } catch (error) {
       return failed(error);
@@ -94,18 +93,18 @@ export function sqlite(options: SqliteOptions): SqliteStore {
 function failed(fault: unknown): Response {
   const unknown = fault instanceof CommitFailed;
   const error = unknown ? fault.cause : fault;
-  if (error instanceof RingshiftError && error.code === "store_format") throw error;
+  if (error instanceof RingshiftError && error.code === 'store_format') throw error;
   const number = errorNumber(error);
   const rejected = number === TOO_BIG || number === CONSTRAINT || error instanceof RangeError;
-  const failure = rejected ? "rejected" : unknown ? "maybe_applied" : "not_sent";
-  return { reply: { type: "failed", failure }, error: explained(error, number) };
+  const failure = rejected ? 'rejected' : unknown ? 'maybe_applied' : 'not_sent';
+  return { reply: { type: 'failed', failure }, error: explained(error, number) };
 }
 
 function explained(cause: unknown, number: number): unknown {
   if (cause instanceof RingshiftError) return cause;
   if (number === BUSY || number === LOCKED) {
-    const text = "another process held the database for too long; try again";
-    return new RingshiftError("store_busy", text, { cause });
+    const text = 'another process held the database for too long; try again';
+    return new RingshiftError('store_busy', text, { cause });
   }
-  return new RingshiftError("store_io", `the database failed: ${cause}`, { cause });
+  return new RingshiftError('store_io', `the database failed: ${cause}`, { cause });
 }
