@@ -3,9 +3,10 @@
 //! A file that changes means that keys move in somebody's cluster. So the committed file is the
 //! contract, and `--check` fails when the code would write another.
 
-mod clusters;
-mod operation;
-mod placement;
+pub(crate) mod clusters;
+mod errors;
+pub(crate) mod operation;
+pub(crate) mod placement;
 mod snapshot;
 
 use std::fmt::Write as _;
@@ -30,6 +31,7 @@ const FILES: &[(&str, Maker)] = &[
     ("placement.json", placement::sections),
     ("snapshot.json", snapshot::sections),
     ("operation.json", operation::sections),
+    ("errors.json", errors::sections),
 ];
 
 /// The command: writes every file, or with `check` compares instead.
