@@ -9,6 +9,7 @@ mod nostd;
 mod setup;
 mod sh;
 mod test;
+mod tester;
 mod vectors;
 mod walls;
 
@@ -46,6 +47,11 @@ const COMMANDS: &[Command] = &[
         name: "vectors",
         about: "write the test vectors; --check compares them",
         run: |args| vectors::run(args.iter().any(|arg| arg == "--check")),
+    },
+    Command {
+        name: "tester",
+        about: "random programs and the core's answers; --programs N, --seed N, --against COMMAND",
+        run: tester::run,
     },
 ];
 

@@ -4,6 +4,7 @@ use ringshift::{Composite, KEY_BYTES_MAX, KeyRule};
 use serde_json::{Value, json};
 
 use super::hex;
+use crate::vectors::unhex;
 
 /// What a typed key becomes, or the slug that refuses it.
 type Made = Result<Vec<u8>, &'static str>;
@@ -236,15 +237,4 @@ fn scalar(kind: &str, value: &Value) -> Result<Made, String> {
         "none" | "float" | "bool" | "uuid" | "parts" => Err("key_type"),
         other => return Err(format!("no kind of key is called `{other}`")),
     })
-}
-
-fn unhex(text: &str) -> Result<Vec<u8>, String> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| {
-            let pair = std::str::from_utf8(pair).ok();
-            pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
-                .ok_or_else(|| format!("`{text}` is no hex"))
-        })
-        .collect()
 }
