@@ -24,7 +24,9 @@ impl Machine<'_> {
                 let slots = small(call, "wave_slots")?;
                 let planned = plan(&*self.snapshot(call, "on")?, &changes, slots);
                 let planned = planned.map_err(|e| Refused::from(e.code()))?;
-                let said = written(&planned)?;
+                let said = json!({
+                    "figures": written(&planned.figures)?, "waves": written(&planned.log.planned)?,
+                });
                 self.make(call, Object::Plan(planned.log))?;
                 Ok(said)
             }

@@ -173,7 +173,8 @@ fn told(snapshot: &Snapshot) -> Value {
     let content = snapshot.content();
     let shards = content.shards.iter().map(|shard| {
         json!({
-            "id": shard.id, "name": shard.name, "endpoint": shard.endpoint, "zone": shard.zone,
+            "id": shard.id, "name": shard.name,
+            "weight": f64::from(shard.weight.thousandths()) / 1_000.0, "endpoint": shard.endpoint, "zone": shard.zone,
             "tags": shard.tags, "state": shard.state,
         })
     });

@@ -26,7 +26,7 @@ impl Maker<'_> {
         let good = self.rng.index(of);
         self.call(json!({"do": "router", "as": router, "bytes": good}))?;
         let mut keyspaces = Vec::new();
-        for of in ["orders", "users"] {
+        for of in ["orders", "users", "k"] {
             let name = self.name("k");
             let keyspace = json!({"do": "keyspace", "as": name, "on": router, "name": of});
             if self.call(keyspace)?.1.get("error").is_none() {

@@ -9,6 +9,8 @@ impl Maker<'_> {
     pub(super) fn guarding(&mut self) -> Result<(), Failed> {
         let name = self.name("u");
         self.call(json!({"do": "guard", "as": name}))?;
+        let rows: Vec<_> = (0..5).map(|_| self.install_row()).collect();
+        self.call(json!({"do": "guard_install", "on": name, "term": 1, "rows": rows}))?;
         for _ in 0..8 + self.rng.below(20) {
             let (domain, epoch) = (1 + self.rng.below(3), 1 + self.rng.below(3));
             // Mostly one that is let through.
