@@ -92,12 +92,36 @@ impl Router {
     /// A snapshot that is older, of another cluster, or of the same epoch with other content; the
     /// one in force stays. See [`Snapshot::check_successor`].
     pub fn install(&mut self, snapshot: Arc<Snapshot>) -> Result<Installed, SnapshotError> {
-        if self.snapshot.check_successor(&snapshot)? {
-            *self = Self::new(snapshot);
-            Ok(Installed::Replaced)
-        } else {
-            Ok(Installed::Same)
+        match self.successor(snapshot)? {
+            Some(newer) => {
+                *self = newer;
+                Ok(Installed::Replaced)
+            }
+            None => Ok(Installed::Same),
         }
+    }
+
+    /// The router to put in this one's place, for who shares routers and replaces them whole;
+    /// `None` when `snapshot` is the one in force.
+    ///
+    /// # Errors
+    /// As for [`install`](Self::install).
+    ///
+    /// ```
+    /// # use ringshift::*;
+    /// # let text = r#"{"cluster":"demo","keyspaces":{"orders":{}},"shards":[{"id":1,"name":"a"}]}"#;
+    /// # let first = serde_json::from_str::<Topology>(text)?.snapshot()?;
+    /// let second = Snapshot::build(first.next_draft()?)?;
+    /// let router = Router::new(first.into());
+    /// assert!(router.successor(router.snapshot().clone())?.is_none());
+    /// let newer = router.successor(second.into())?.ok_or("it is newer")?;
+    /// assert_eq!(newer.snapshot().epoch().get(), 2);
+    /// assert!(newer.successor(router.snapshot().clone()).is_err()); // never back
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn successor(&self, snapshot: Arc<Snapshot>) -> Result<Option<Self>, SnapshotError> {
+        let newer = self.snapshot.check_successor(&snapshot)?;
+        Ok(newer.then(|| Self::new(snapshot)))
     }
 
     /// The snapshot in force.
