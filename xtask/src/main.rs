@@ -14,6 +14,7 @@ mod python;
 mod setup;
 mod sh;
 mod test;
+mod tester;
 mod vectors;
 mod walls;
 mod wasm;
@@ -62,6 +63,11 @@ const COMMANDS: &[Command] = &[
         name: "vectors",
         about: "write the test vectors; --check compares them",
         run: |args| vectors::run(args.iter().any(|arg| arg == "--check")),
+    },
+    Command {
+        name: "tester",
+        about: "random programs and the core's answers; --programs N, --seed N, --against COMMAND",
+        run: tester::run,
     },
 ];
 
