@@ -81,20 +81,26 @@ pub(crate) fn python<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, Py
 /// Plain data for Python.
 pub(crate) fn data<'py>(
     py: Python<'py>,
-    value: &impl Serialize,
+    value: &(impl Serialize + ?Sized),
 ) -> Result<Bound<'py, PyAny>, Error> {
     pythonize::pythonize(py, value).map_err(|error| Error::Python(error.into()))
 }
 
-/// Data from Python: a JSON text, or its dicts and lists. `code` says what is wrong with others.
+/// Data from Python: dicts, lists and so on. `code` says what is wrong with others.
 pub(crate) fn data_from<T: DeserializeOwned>(
     given: &Bound<'_, PyAny>,
     code: ErrorCode,
 ) -> Result<T, Error> {
-    if let Ok(text) = given.cast::<PyString>() {
-        return serde_json::from_str(text.to_str()?).map_err(|e| Error::Ours(code, e.to_string()));
-    }
     pythonize::depythonize(given).map_err(|error| Error::Ours(code, error.to_string()))
+}
+
+/// The same, or a JSON text: what people write.
+pub(crate) fn text_or_data_from<T: DeserializeOwned>(
+    given: &Bound<'_, PyAny>,
+    code: ErrorCode,
+) -> Result<T, Error> {
+    let Ok(text) = given.cast::<PyString>() else { return data_from(given, code) };
+    serde_json::from_str(text.to_str()?).map_err(|error| Error::Ours(code, error.to_string()))
 }
 
 /// A key's bytes, without a copy where it is text or bytes already.
@@ -122,10 +128,7 @@ fn other_key<'a>(given: &'a Bound<'_, PyAny>) -> Result<Cow<'a, [u8]>, Error> {
     if let Some(part) = part(given)? {
         return Ok(part);
     }
-    let Ok(parts) = given
-        .cast::<PyTuple>()
-        .map(|parts| parts.iter().collect::<Vec<_>>())
-    else {
+    let Ok(parts) = given.cast::<PyTuple>().map(|parts| parts.iter().collect::<Vec<_>>()) else {
         return match given.cast::<PyList>() {
             Ok(parts) => composite(parts.iter()),
             Err(_) => Err(no_key(given)),
@@ -158,9 +161,7 @@ fn part<'a>(given: &'a Bound<'_, PyAny>) -> Result<Option<Cow<'a, [u8]>>, Error>
         }
         // A subclass may print itself otherwise.
         let int = given.py().get_type::<PyInt>();
-        let digits = int
-            .call_method1("__repr__", (given,))
-            .map_err(|_| no_key(given))?;
+        let digits = int.call_method1("__repr__", (given,)).map_err(|_| no_key(given))?;
         return Ok(Some(Cow::Owned(digits.extract::<String>()?.into_bytes())));
     }
     if given.is_instance_of::<PyByteArray>() || given.is_instance_of::<PyMemoryView>() {

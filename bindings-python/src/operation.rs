@@ -12,7 +12,7 @@ use crate::convert::{Arg, PyVersion, locked, moment};
 use crate::error::{Error, argument};
 use crate::router::Keyspace;
 
-macro_rules! repr {
+macro_rules! printed {
     ($($class:ty),*) => {$(
         #[pymethods]
         impl $class {
@@ -23,7 +23,9 @@ macro_rules! repr {
     )*};
 }
 
-repr!(Step, Reply, Outcome, ShadowStep);
+pub(crate) use printed;
+
+printed!(Step, Reply, Outcome, ShadowStep);
 
 /// How long and how often an operation tries.
 #[pyclass(frozen, eq, hash, get_all, module = "ringshift")]
@@ -70,18 +72,16 @@ impl Policy {
 type GivenPolicy<'py> = Option<Arg<Bound<'py, Policy>>>;
 
 fn policy_of(given: &GivenPolicy<'_>) -> ringshift::Policy {
-    given
-        .as_ref()
-        .map_or_else(ringshift::Policy::default, |Arg(given)| {
-            let given = given.get();
-            ringshift::Policy {
-                deadline_ms: given.deadline_ms,
-                attempt_ms: given.attempt_ms,
-                attempts_max: given.attempts_max,
-                confirm: given.confirm,
-                seed: given.seed,
-            }
-        })
+    given.as_ref().map_or_else(ringshift::Policy::default, |Arg(given)| {
+        let given = given.get();
+        ringshift::Policy {
+            deadline_ms: given.deadline_ms,
+            attempt_ms: given.attempt_ms,
+            attempts_max: given.attempts_max,
+            confirm: given.confirm,
+            seed: given.seed,
+        }
+    })
 }
 
 /// One request to one shard.
@@ -162,12 +162,7 @@ impl Refusal {
     ) -> Result<Self, Error> {
         let number = |given: Option<Arg<u32>>| given.map(|given| given.0);
         let (current, drained, seen) = (number(current), number(drained), number(seen));
-        let refusal = Self {
-            code: code.0,
-            current,
-            drained,
-            seen,
-        };
+        let refusal = Self { code: code.0, current, drained, seen };
         refusal.core().map(|_| refusal)
     }
 
@@ -188,23 +183,14 @@ impl Refusal {
             epoch.ok_or_else(|| argument(format_args!("refusal `{}` needs an epoch", self.code)))
         };
         Ok(match self.code.as_str() {
-            "stale_epoch" => Core::StaleEpoch {
-                current: epoch(self.current)?,
-                drained: epoch(self.drained)?,
-            },
-            "not_ready" => Core::NotReady {
-                current: epoch(self.current)?,
-            },
+            "stale_epoch" => {
+                Core::StaleEpoch { current: epoch(self.current)?, drained: epoch(self.drained)? }
+            }
+            "not_ready" => Core::NotReady { current: epoch(self.current)? },
             "not_owner" => Core::NotOwner,
-            "wrong_role" => Core::WrongRole {
-                current: epoch(self.current)?,
-            },
-            "lease_over" => Core::LeaseOver {
-                current: epoch(self.current)?,
-            },
-            "stale_term" => Core::StaleTerm {
-                seen: Term(self.seen.unwrap_or_default()),
-            },
+            "wrong_role" => Core::WrongRole { current: epoch(self.current)? },
+            "lease_over" => Core::LeaseOver { current: epoch(self.current)? },
+            "stale_term" => Core::StaleTerm { seen: Term(self.seen.unwrap_or_default()) },
             other => return Err(argument(format_args!("there is no refusal `{other}`"))),
         })
     }
@@ -222,12 +208,7 @@ impl From<ringshift::Refusal> for Refusal {
             Core::StaleTerm { seen } => (None, None, Some(seen.0)),
         };
         let (current, drained) = (current.map(Epoch::get), drained.map(Epoch::get));
-        Self {
-            code: refusal.code().as_str().to_owned(),
-            current,
-            drained,
-            seen,
-        }
+        Self { code: refusal.code().as_str().to_owned(), current, drained, seen }
     }
 }
 
@@ -254,9 +235,7 @@ impl Reply {
             Self::Missing {} => Core::Missing,
             Self::Written { version } => Core::Written { version: version.0 },
             Self::Superseded {} => Core::Superseded,
-            Self::Conflict { found } => Core::Conflict {
-                found: found.map(|found| found.0),
-            },
+            Self::Conflict { found } => Core::Conflict { found: found.map(|found| found.0) },
             Self::Refused { refusal } => Core::Refused(refusal.core()?),
             Self::Failed { failure } => Core::Failed(match failure.as_str() {
                 "not_sent" => Failure::NotSent,
@@ -272,23 +251,13 @@ impl From<ringshift::Reply> for Reply {
     fn from(reply: ringshift::Reply) -> Self {
         use ringshift::Reply as Core;
         match reply {
-            Core::Found { version } => Self::Found {
-                version: PyVersion(version),
-            },
-            Core::Deleted { version } => Self::Deleted {
-                version: PyVersion(version),
-            },
+            Core::Found { version } => Self::Found { version: PyVersion(version) },
+            Core::Deleted { version } => Self::Deleted { version: PyVersion(version) },
             Core::Missing => Self::Missing {},
-            Core::Written { version } => Self::Written {
-                version: PyVersion(version),
-            },
+            Core::Written { version } => Self::Written { version: PyVersion(version) },
             Core::Superseded => Self::Superseded {},
-            Core::Conflict { found } => Self::Conflict {
-                found: found.map(PyVersion),
-            },
-            Core::Refused(refusal) => Self::Refused {
-                refusal: refusal.into(),
-            },
+            Core::Conflict { found } => Self::Conflict { found: found.map(PyVersion) },
+            Core::Refused(refusal) => Self::Refused { refusal: refusal.into() },
             Core::Failed(failure) => Self::Failed {
                 failure: match failure {
                     Failure::NotSent => "not_sent",
@@ -332,23 +301,15 @@ impl From<ringshift::Outcome> for Outcome {
         use ringshift::Outcome as Core;
         let error = match outcome {
             Core::Value { from, version } => {
-                return Self::Value {
-                    from_: from.0,
-                    version: PyVersion(version),
-                };
+                return Self::Value { from_: from.0, version: PyVersion(version) };
             }
             Core::Missing => return Self::Missing {},
             Core::Written { version, lagging } => {
                 let lagging = lagging.map(|shard| shard.0);
-                return Self::Written {
-                    version: PyVersion(version),
-                    lagging,
-                };
+                return Self::Written { version: PyVersion(version), lagging };
             }
             Core::Conflict { found } => {
-                return Self::Conflict {
-                    found: found.map(PyVersion),
-                };
+                return Self::Conflict { found: found.map(PyVersion) };
             }
             Core::Failed(error) => error,
         };
@@ -402,9 +363,7 @@ impl Operation {
         now: Arg<u64>,
     ) -> Result<Self, Error> {
         let (plan, now) = (keyspace.0.get().plan(key)?, Instant::from_millis(now.0));
-        Ok(Self(
-            ringshift::Operation::read(plan, policy_of(&policy), now).into(),
-        ))
+        Ok(Self(ringshift::Operation::read(plan, policy_of(&policy), now).into()))
     }
 
     /// A write of it: put, delete or put-if; which, only the driver knows.
@@ -417,26 +376,18 @@ impl Operation {
         now: Arg<u64>,
     ) -> Result<Self, Error> {
         let (plan, now) = (keyspace.0.get().plan(key)?, Instant::from_millis(now.0));
-        Ok(Self(
-            ringshift::Operation::write(plan, policy_of(&policy), now).into(),
-        ))
+        Ok(Self(ringshift::Operation::write(plan, policy_of(&policy), now).into()))
     }
 
     /// What to do next.
     fn poll(&self) -> Step {
         match locked(&self.0).poll() {
-            ringshift::Step::Send(attempt) => Step::Send {
-                attempt: Attempt(attempt),
-            },
-            ringshift::Step::Refresh { newer_than } => Step::Refresh {
-                newer_than: newer_than.get(),
-            },
-            ringshift::Step::Wait { until } => Step::Wait {
-                until: moment(until),
-            },
-            ringshift::Step::Done(outcome) => Step::Done {
-                outcome: outcome.into(),
-            },
+            ringshift::Step::Send(attempt) => Step::Send { attempt: Attempt(attempt) },
+            ringshift::Step::Refresh { newer_than } => {
+                Step::Refresh { newer_than: newer_than.get() }
+            }
+            ringshift::Step::Wait { until } => Step::Wait { until: moment(until) },
+            ringshift::Step::Done(outcome) => Step::Done { outcome: outcome.into() },
         }
     }
 
@@ -499,14 +450,10 @@ impl Shadow {
     fn poll(&self) -> ShadowStep {
         let compared = match locked(&self.0).poll() {
             ringshift::ShadowStep::Send(attempt) => {
-                return ShadowStep::Send {
-                    attempt: Attempt(attempt),
-                };
+                return ShadowStep::Send { attempt: Attempt(attempt) };
             }
             ringshift::ShadowStep::Wait { until } => {
-                return ShadowStep::Wait {
-                    until: moment(until),
-                };
+                return ShadowStep::Wait { until: moment(until) };
             }
             ringshift::ShadowStep::Done(compared) => compared,
         };
@@ -518,9 +465,7 @@ impl Shadow {
             Compared::Mismatch(MismatchKind::Different) => "different",
             Compared::Unsure => "unsure",
         };
-        ShadowStep::Done {
-            compared: compared.to_owned(),
-        }
+        ShadowStep::Done { compared: compared.to_owned() }
     }
 
     /// What a shard answered; `digest` is the `row_digest` of what it found.

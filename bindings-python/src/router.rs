@@ -8,7 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use ringshift::record::snapshot_in;
 use ringshift::{Draft, ErrorCode, KeyspaceId, ShardIndex, Topology};
 
-use crate::convert::{Arg, Packed, bytes_of, data, data_from, key, locked, python};
+use crate::convert::{Arg, Packed, bytes_of, data, key, locked, python, text_or_data_from};
 use crate::error::{Error, argument};
 
 /// The whole routing state at one epoch. Immutable.
@@ -21,14 +21,14 @@ impl Snapshot {
     /// The first snapshot of a topology as people write it: a dict, or its JSON text.
     #[staticmethod]
     fn from_topology(topology: &Bound<'_, PyAny>) -> Result<Self, Error> {
-        let topology: Topology = data_from(topology, ErrorCode::Topology)?;
+        let topology: Topology = text_or_data_from(topology, ErrorCode::Topology)?;
         Ok(Self(topology.snapshot()?.into()))
     }
 
     /// The snapshot with exactly this content, as `draft` gave it, or JSON.
     #[staticmethod]
     fn from_draft(draft: &Bound<'_, PyAny>) -> Result<Self, Error> {
-        let draft: Draft = data_from(draft, ErrorCode::Topology)?;
+        let draft: Draft = text_or_data_from(draft, ErrorCode::Topology)?;
         Ok(Self(ringshift::Snapshot::build(draft)?.into()))
     }
 
@@ -69,9 +69,7 @@ impl Snapshot {
     fn shards<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>, Error> {
         let class = python(py, "shard_info")?;
         let shards = self.0.content().shards.iter();
-        shards
-            .map(|shard| Ok(class.call1((data(py, shard)?,))?))
-            .collect()
+        shards.map(|shard| Ok(class.call1((data(py, shard)?,))?)).collect()
     }
 
     #[getter]
@@ -88,12 +86,8 @@ impl Snapshot {
     ) -> Result<Bound<'py, PyAny>, Error> {
         let router = ringshift::Router::new(Arc::new(self.0.as_ref().clone()));
         let id = router.keyspace(keyspace.0)?.id();
-        let owners = self
-            .0
-            .content()
-            .keyspace(id)
-            .map(ringshift::KeyspaceDraft::table)
-            .unwrap_or_default();
+        let owners =
+            self.0.content().keyspace(id).map(ringshift::KeyspaceDraft::table).unwrap_or_default();
         numbers_array(py, owners.into_iter())
     }
 
@@ -126,9 +120,7 @@ struct Routing {
 impl Routing {
     fn new(py: Python<'_>, router: ringshift::Router) -> Self {
         let shards = router.snapshot().content().shards.iter();
-        let names = shards
-            .map(|shard| PyString::new(py, &shard.name).unbind())
-            .collect();
+        let names = shards.map(|shard| PyString::new(py, &shard.name).unbind()).collect();
         Self { router, names }
     }
 
@@ -198,11 +190,7 @@ impl Router {
     /// The keyspace of that name: it stays valid over `install`.
     fn keyspace(&self, name: Arg<String>) -> Result<Keyspace, Error> {
         let id = self.0.now.load().router.keyspace(&name.0)?.id();
-        Ok(Keyspace {
-            shared: Arc::clone(&self.0),
-            name: name.0,
-            id,
-        })
+        Ok(Keyspace { shared: Arc::clone(&self.0), name: name.0, id })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, (Bound<'py, PyBytes>,)) {
@@ -212,11 +200,7 @@ impl Router {
 
     fn __repr__(&self) -> String {
         let snapshot = self.snapshot();
-        format!(
-            "<ringshift.Router {:?} epoch={}>",
-            snapshot.cluster(),
-            snapshot.epoch()
-        )
+        format!("<ringshift.Router {:?} epoch={}>", snapshot.cluster(), snapshot.epoch())
     }
 }
 
@@ -288,9 +272,7 @@ impl Keyspace {
         self.with(|keyspace, _| {
             filled(keys.py(), keys.len()?, |out| {
                 let mut out = out.chunks_exact_mut(2);
-                each(keys, |given| {
-                    put(&mut out, keyspace.route(&key(given)?)?.shard)
-                })
+                each(keys, |given| put(&mut out, keyspace.route(&key(given)?)?.shard))
             })
         })
     }
@@ -308,9 +290,7 @@ fn filled(
 #[inline]
 fn put(out: &mut std::slice::ChunksExactMut<'_, u8>, shard: ShardIndex) -> Result<(), Error> {
     // A list that grew meanwhile has more keys than there were.
-    let place = out
-        .next()
-        .ok_or_else(|| argument("the list of keys changed while it was read"))?;
+    let place = out.next().ok_or_else(|| argument("the list of keys changed while it was read"))?;
     place.copy_from_slice(&shard.0.to_ne_bytes());
     Ok(())
 }
@@ -322,11 +302,9 @@ fn each<'py>(
 ) -> Result<(), Error> {
     match keys.cast::<PyList>() {
         Ok(list) => list.iter().try_for_each(|given| ask(&given)),
-        Err(_) => keys
-            .cast::<PyTuple>()
-            .map_err(PyErr::from)?
-            .iter()
-            .try_for_each(|given| ask(&given)),
+        Err(_) => {
+            keys.cast::<PyTuple>().map_err(PyErr::from)?.iter().try_for_each(|given| ask(&given))
+        }
     }
 }
 
@@ -405,9 +383,8 @@ impl Keyspace {
         let listed = keys.try_iter()?.collect::<PyResult<Vec<_>>>()?;
         let listed = listed.iter().map(key).collect::<Result<Vec<_>, _>>()?;
         self.with(|keyspace, now| {
-            for (shard, places) in keyspace
-                .group_by_shard(listed.iter().map(AsRef::as_ref))?
-                .by_shard
+            for (shard, places) in
+                keyspace.group_by_shard(listed.iter().map(AsRef::as_ref))?.by_shard
             {
                 groups.set_item(now.name(py, shard), places)?;
             }

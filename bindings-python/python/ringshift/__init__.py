@@ -10,10 +10,14 @@ from ringshift._ringshift import (
 )
 from ringshift._ringshift import (
     Attempt,
+    GateStep,
+    Guard,
     Keyspace,
+    MemoryShard,
     Operation,
     Outcome,
     Policy,
+    RefreshGate,
     Refusal,
     Reply,
     Router,
@@ -22,6 +26,8 @@ from ringshift._ringshift import (
     Snapshot,
     Step,
     error_codes,
+    key_bytes,
+    row_digest,
 )
 
 if TYPE_CHECKING:
@@ -34,10 +40,14 @@ _LATER: dict[str, str] = {
 
 __all__ = [
     "Attempt",
+    "GateStep",
+    "Guard",
     "Keyspace",
+    "MemoryShard",
     "Operation",
     "Outcome",
     "Policy",
+    "RefreshGate",
     "Refusal",
     "Reply",
     "RingshiftError",
@@ -48,6 +58,8 @@ __all__ = [
     "Step",
     "__version__",
     "error_codes",
+    "key_bytes",
+    "row_digest",
 ]
 
 

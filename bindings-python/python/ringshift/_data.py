@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from array import array as _array
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from ringshift.errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ringshift import Snapshot
+    from ringshift._ringshift import Plan, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,47 @@ def _arrow(keys: Any) -> tuple[Any, Any]:
     if first:
         ends = _array(code, (end - first for end in ends))
     return content, ends[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFigures:
+    """What moves in one keyspace, next to the least there could be and to ``hash % N``."""
+
+    keyspace: str
+    slots: int
+    slots_moved: int
+    slots_least: int
+    slots_modulo: int
+    waves: int
+
+
+def plan_figures(facts: Mapping[str, Any]) -> PlanFigures:
+    """Make the figures of a plan."""
+    return PlanFigures(**facts)
+
+
+def _plan_rows(plan: Plan) -> list[tuple[str, ...]]:
+    names = ("keyspace", "slots", "moved", "least", "hash % N", "waves")
+    return [names, *(tuple(str(figure) for figure in astuple(f)) for f in plan.figures)]
+
+
+def plan_text(plan: Plan) -> str:
+    """Give a plan's table as text."""
+    rows = _plan_rows(plan)
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = ("  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(lines)
+
+
+def plan_rich(plan: Plan) -> Any:
+    """Give a plan's table to rich."""
+    from rich.table import Table
+
+    names, *rows = _plan_rows(plan)
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def ring_svg(snapshot: Snapshot, keyspace: str | None = None) -> str:
