@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ringshift import Policy, Reply, Response
 from ringshift.topology import fixed
 from worlds import CASES, VECTORS, Through, demo, row, store_of

@@ -12,7 +12,7 @@ from typing import Any
 
 from ringshift import AsyncClient, Client, Policy, Reply, Request, Response, Snapshot
 from ringshift.stores import MemoryStore, SqliteStore, memory, sqlite
-from ringshift.stores.sqlite import _install
+from ringshift.stores._sqlite import _install
 from ringshift.topology import FixedTopology
 
 REPOSITORY = Path(__file__).resolve().parents[2]
