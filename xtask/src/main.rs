@@ -11,9 +11,11 @@ mod lexer;
 mod nostd;
 mod package;
 mod python;
+mod readme;
 mod setup;
 mod sh;
 mod test;
+mod tester;
 mod vectors;
 mod walls;
 mod wasm;
@@ -62,6 +64,11 @@ const COMMANDS: &[Command] = &[
         name: "vectors",
         about: "write the test vectors; --check compares them",
         run: |args| vectors::run(args.iter().any(|arg| arg == "--check")),
+    },
+    Command {
+        name: "tester",
+        about: "random programs and the core's answers; --programs N, --seed N, --against COMMAND",
+        run: tester::run,
     },
 ];
 
