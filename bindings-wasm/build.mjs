@@ -1,0 +1,151 @@
+// Builds the npm package: cargo → wasm-bindgen → wasm-opt → esbuild → npm pack, into `dist/`.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import * as esbuild from 'esbuild';
+import { rollup } from 'rollup';
+import { dts } from 'rollup-plugin-dts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(here);
+const out = join(root, 'dist', 'npm');
+const gen = join(out, 'gen');
+const pkg = join(out, 'package');
+const files = join(pkg, 'dist');
+
+function run(command, args, cwd = root) {
+  console.log(`$ ${command} ${args.join(' ')}`);
+  return execFileSync(command, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
+}
+
+const metadata = JSON.parse(run('cargo', ['metadata', '--format-version', '1', '--no-deps']));
+const { version } = metadata.packages.find(({ name }) => name === 'ringshift-wasm');
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(files, { recursive: true });
+
+// The module.
+const TARGET = 'wasm32-unknown-unknown';
+const FEATURES = [
+  'bulk-memory', 'bulk-memory-opt', 'sign-ext', 'mutable-globals', 'nontrapping-float-to-int',
+  'reference-types', 'multivalue', 'call-indirect-overlong',
+].map((feature) => `--enable-${feature}`);
+
+function module(to, features) {
+  const args = ['build', '--quiet', '-p', 'ringshift-wasm', '--lib', '--target', TARGET, '--profile', 'wasm'];
+  run('cargo', features ? [...args, '--features', features] : args);
+  const raw = join(metadata.target_directory, TARGET, 'wasm', 'ringshift_wasm.wasm');
+  const names = ['--remove-name-section', '--remove-producers-section'];
+  run('wasm-bindgen', ['--target', 'bundler', ...names, '--out-dir', to, raw]);
+  const bound = join(to, 'ringshift_wasm_bg.wasm');
+  const optimised = join(to, 'ringshift.wasm');
+  run(join(here, 'node_modules', '.bin', 'wasm-opt'), ['-O3', ...FEATURES, bound, '-o', optimised], here);
+  const types = readFileSync(join(to, 'ringshift_wasm.d.ts'), 'utf8');
+  writeFileSync(join(to, 'gen.d.ts'), `${types}\nexport function __wbg_set_wasm(exports: unknown): void;\n`);
+  return optimised;
+}
+const wasm = module(gen);
+cpSync(wasm, join(files, 'ringshift.wasm'));
+
+// The entries.
+const parts = (from, wasm) => ({
+  name: 'parts',
+  setup(build) {
+    build.onResolve({ filter: /^ringshift-gen$/ }, () => ({ path: join(from, 'ringshift_wasm_bg.js') }));
+    // One copy of the error's class: the bindings' own, and ours.
+    build.onResolve({ filter: /shapes\.js$/ }, () => ({ path: join(here, 'js', 'shapes.js') }));
+    build.onResolve({ filter: /^ringshift-base64$/ }, ({ path }) => ({ path, namespace: 'base64' }));
+    build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path, external: true }));
+    build.onLoad({ filter: /./, namespace: 'base64' }, () => (
+      { contents: `export default '${readFileSync(wasm).toString('base64')}'` }));
+  },
+});
+
+async function entry(from, to, format, external = []) {
+  const outfile = join(files, to);
+  const { metafile } = await esbuild.build({
+    entryPoints: [join(here, 'js', from)],
+    outfile, format, external,
+    bundle: true,
+    metafile: true,
+    minifySyntax: true,
+    platform: 'neutral',
+    target: 'es2022',
+    legalComments: 'none',
+    plugins: [parts(gen, wasm)],
+  });
+  return Object.values(metafile.outputs).flatMap((output) => output.exports);
+}
+
+async function types(from, to) {
+  const bundle = await rollup({
+    input: join(here, 'js', from),
+    plugins: [dts({ tsconfig: join(here, 'tsconfig.json') })],
+    external: ['ringshift'],
+    onwarn: (warning) => { throw new Error(warning.message); },
+  });
+  await bundle.write({ file: join(files, `${to}.d.ts`) });
+  cpSync(join(files, `${to}.d.ts`), join(files, `${to}.d.cts`));
+}
+
+const names = await entry('entry/index.ts', 'index.mjs', 'esm');
+await entry('entry/index.ts', 'index.cjs', 'cjs');
+await entry('entry/workerd.ts', 'workerd.mjs', 'esm');
+await entry('entry/slim.ts', 'slim.mjs', 'esm');
+// One instance for both of Node's module systems.
+writeFileSync(join(files, 'node.mjs'),
+  `import cjs from './index.cjs';\nexport const { ${names.join(', ')} } = cjs;\n`);
+await types('main.ts', 'index');
+await types('entry/slim.ts', 'slim');
+rmSync(join(files, 'slim.d.cts'));
+
+// The package.
+const both = (name) => ({
+  import: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.mjs` },
+  require: { types: `./dist/${name}.d.cts`, default: `./dist/${name}.cjs` },
+});
+writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
+  name: 'ringshift',
+  version,
+  description: 'Route keys to shards, and keep doing so correctly while data moves under you',
+  license: 'MIT OR Apache-2.0',
+  keywords: ['sharding', 'resharding', 'consistent-hashing', 'migration', 'router'],
+  type: 'module',
+  engines: { node: '>=20' },
+  sideEffects: ['./dist/*.mjs', './dist/*.cjs'],
+  files: ['dist'],
+  main: './dist/index.cjs',
+  module: './dist/index.mjs',
+  types: './dist/index.d.ts',
+  exports: {
+    '.': {
+      workerd: { types: './dist/index.d.ts', default: './dist/workerd.mjs' },
+      node: {
+        import: { types: './dist/index.d.ts', default: './dist/node.mjs' },
+        require: { types: './dist/index.d.cts', default: './dist/index.cjs' },
+      },
+      ...both('index'),
+    },
+    './slim': { types: './dist/slim.d.ts', default: './dist/slim.mjs' },
+    './ringshift.wasm': './dist/ringshift.wasm',
+    './package.json': './package.json',
+  },
+}, null, 2)}\n`);
+for (const name of ['LICENSE-MIT', 'LICENSE-APACHE', 'README.md']) cpSync(join(root, name), join(pkg, name));
+const tarball = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', join(root, 'dist')], pkg))[0];
+
+// Its size.
+const GZIP_MAX = 60 * 1024;
+const kb = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
+for (const name of ['ringshift.wasm', 'index.mjs']) {
+  const path = join(files, name);
+  console.log(`${name}: ${kb(statSync(path).size)}, gzip ${kb(gzipSync(readFileSync(path), { level: 9 }).length)}`);
+}
+console.log(`${tarball.filename}: ${kb(tarball.size)}`);
+const travels = gzipSync(readFileSync(join(files, 'index.mjs')), { level: 9 }).length;
+if (travels > GZIP_MAX) {
+  console.error(`the default entry has ${kb(travels)} with gzip; at most ${kb(GZIP_MAX)} are allowed`);
+  process.exitCode = process.env.RINGSHIFT_SIZE === 'any' ? 0 : 1;
+}

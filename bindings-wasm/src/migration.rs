@@ -1,0 +1,1 @@
+//! Planning and coordinating migrations.
