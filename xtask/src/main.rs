@@ -3,15 +3,21 @@
 //! Plain Rust over the standard library, so that it builds in a second or two. Each command
 //! prints what it runs, and a line that it prints can be pasted into a shell.
 
+mod bench;
+mod gate;
 mod imports;
+mod js;
 mod lexer;
 mod nostd;
+mod package;
+mod python;
 mod setup;
 mod sh;
 mod test;
 mod tester;
 mod vectors;
 mod walls;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -32,6 +38,16 @@ const COMMANDS: &[Command] = &[
         name: "test",
         about: "the whole gate; --list, STEP…, --from STEP",
         run: test::run,
+    },
+    Command {
+        name: "package",
+        about: "the npm tarball and the wheel, in dist/; npm, wheel",
+        run: package::run,
+    },
+    Command {
+        name: "bench",
+        about: "measure the packages; --language js|python --json FILE",
+        run: bench::run,
     },
     Command {
         name: "imports",
