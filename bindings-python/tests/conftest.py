@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ringshift import Snapshot
 from ringshift.topology import fixed
 from worlds import REPOSITORY, TOPOLOGY, Both, open_client, store_of

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ringshift import AsyncClient, Policy, Request, Response
 from ringshift.topology import FixedTopology, fixed
 from worlds import Through, demo, store_of

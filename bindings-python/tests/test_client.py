@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+
 from ringshift import Policy, Reply, Response, Router, Snapshot
 from ringshift.errors import (
     ArgumentError,

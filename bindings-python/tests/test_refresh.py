@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ringshift import AsyncClient, Client, Policy, Request
 from ringshift.errors import OperationFailedError, SnapshotError
 from ringshift.topology import fixed

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ringshift import Policy, Reply, Response
 from ringshift.topology import fixed
-from worlds import CASES, VECTORS, Through, demo, store_of
+from worlds import CASES, VECTORS, Through, demo, row, store_of
 
 PHASES = ["double-write", "shadow-read", "read-new", "reversed"]
 
@@ -60,6 +61,7 @@ def test_every_key_of_the_vectors_goes_where_they_say(
             fence = (attempt.domain, attempt.epoch, attempt.slot, attempt.stored_slot)
             assert fence == (plan["domain"], plan["epoch"], plan["slot"], plan["stored_slot"])
         assert orders.get(key).value == key
+        client.until(lambda: client.client._base._shadowing == 0)
 
 
 def test_a_relaxed_mirror_write_comes_by_itself(
@@ -71,10 +73,10 @@ def test_a_relaxed_mirror_write_comes_by_itself(
     client = opened(store, fixed(snapshot))
     written = client.keyspace("orders").put(key, "1")
     assert written.lagging == "pg-2"
-    client.until(lambda: store.row(2, 0, key) == (written.version, b"1"))
-    assert store.row(1, 0, key) == (written.version, b"1")
+    client.until(lambda: row(store, 2, key) == (written.version, b"1"))
+    assert row(store, 1, key) == (written.version, b"1")
     deleted = client.keyspace("orders").delete(key)
-    client.until(lambda: store.row(2, 0, key) == (deleted.version, None))
+    client.until(lambda: row(store, 2, key) == (deleted.version, None))
 
 
 def test_a_mirror_that_is_down_doesn_t_fail_a_relaxed_write(opened: Any, tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_mirror_that_is_down_doesn_t_fail_a_relaxed_write(opened: Any, tmp_pat
     client = opened(store, fixed(snapshot))
     assert client.keyspace("orders").put(key, "1").lagging == "pg-2"
     client.until(lambda: len(store.seen) == 2)
-    assert inner.row(2, 0, key) is None
+    assert row(inner, 2, key) is None
 
 
 def test_close_finishes_mirror_writes(opened: Any, store_kind: str, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_close_finishes_mirror_writes(opened: Any, store_kind: str, tmp_path: Pa
     client = opened(store, fixed(snapshot))
     written = client.keyspace("orders").put(key, "1")
     client.close()
-    assert store.row(2, 0, key) == (written.version, b"1")
+    assert row(store, 2, key) == (written.version, b"1")
 
 
 def test_a_strict_write_waits_for_its_mirror(opened: Any, store_kind: str, tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_a_strict_write_waits_for_its_mirror(opened: Any, store_kind: str, tmp_p
     store = store_of(store_kind, tmp_path, snapshot, name("read-new"))
     written = opened(store, fixed(snapshot)).keyspace("orders").put(key, "1")
     assert written.lagging is None
-    assert store.row(1, 0, key) == store.row(2, 0, key) == (written.version, b"1")
+    assert row(store, 1, key) == row(store, 2, key) == (written.version, b"1")
 
 
 def test_a_read_carries_what_it_finds_at_the_old_place_to_the_new(
@@ -130,14 +132,18 @@ def test_a_read_carries_what_it_finds_at_the_old_place_to_the_new(
         late.keyspace("orders").put(key, "1")
     assert caught.value.code == "indeterminate"  # type: ignore[attr-defined]
     version = caught.value.version  # type: ignore[attr-defined]
-    assert store.store.row(2, 0, key) is None
+    assert row(store.store, 2, key) is None
     store.before = lambda attempt, request: None
     del store.seen[:]
     found = opened(store, fixed(snapshot)).keyspace("orders").get(key)
     assert (found.value, found.version) == (b"1", version)
     sent = [(attempt.shard, attempt.kind) for attempt in store.seen]
     assert sent == [(2, "read"), (1, "read"), (2, "apply")]
-    assert store.store.row(2, 0, key) == (version, b"1")
+    assert row(store.store, 2, key) == (version, b"1")
+
+
+def mirror_lost(attempt: Any, response: Response) -> Response:
+    return Response(Reply.Missing()) if attempt.shard == 2 else response
 
 
 def test_shadow_reads_are_compared_and_counted(
@@ -154,10 +160,7 @@ def test_shadow_reads_are_compared_and_counted(
     orders.get(key)
     client.until(lambda: client.figures().shadows.same == 1)
 
-    def lost(attempt: Any, response: Response) -> Response:
-        return Response(Reply.Missing()) if attempt.shard == 2 else response
-
-    store.after = lost
+    store.after = mirror_lost
     assert orders.get(key).value == b"1", "the caller is answered by the authority"
     client.until(lambda: client.figures().shadows.mismatches == 1)
     assert client.figures().shadows.same == 1
@@ -166,12 +169,11 @@ def test_shadow_reads_are_compared_and_counted(
 def test_close_gives_comparisons_up(opened: Any, tmp_path: Path) -> None:
     key, _ = key_where("shadow-read", shadow=True)
     snapshot = demo(name("shadow-read"))
-    inner = store_of("memory", tmp_path, snapshot, name("shadow-read"))
-    missing = lambda attempt, response: (  # noqa: E731
-        Response(Reply.Missing()) if attempt.shard == 2 else response
-    )
-    client = opened(Through(inner, after=missing), fixed(snapshot))
+    store = Through(store_of("memory", tmp_path, snapshot, name("shadow-read")))
+    client = opened(store, fixed(snapshot))
     client.keyspace("orders").put(key, "1")
+    # The two sides differ, so a comparison waits for its second look.
+    store.after = mirror_lost
     for _ in range(20):
         client.keyspace("orders").get(key)
     client.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 from ringshift import AsyncClient, Client, Policy, Reply, Request, Response, Snapshot
 from ringshift.stores import MemoryStore, SqliteStore, memory, sqlite
+from ringshift.stores._sqlite import _install
 from ringshift.topology import FixedTopology
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -72,8 +73,24 @@ def store_of(kind: str, folder: Path, snapshot: Snapshot, phase: str | None = No
         store = sqlite(lambda name: folder / f"{name}.db")
         store.create(snapshot)
     for shard, rows in guards(phase).items() if phase is not None else ():
-        store.tell(shard, rows)
+        if isinstance(store, MemoryStore):
+            store.tell(shard, rows)
+        else:
+            with store.file(shard).writer() as connection:
+                _install(connection, rows, 1)
     return store
+
+
+def row(store: Any, shard: int, key: bytes) -> tuple[int, bytes | None] | None:
+    """Version and value of a key's row or tombstone at a shard."""
+    if isinstance(store, MemoryStore):
+        return store.row(shard, KEYSPACE, key)
+    text = "SELECT version, value FROM ringshift_row WHERE keyspace = ? AND key = ?"
+    with store.file(shard).reader() as connection:
+        found: tuple[int, bytes | None] | None = connection.execute(
+            text, (KEYSPACE, key)
+        ).fetchone()
+        return found
 
 
 class Through:

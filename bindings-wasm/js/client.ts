@@ -31,14 +31,14 @@ const installs = channel('install');
 const refreshes = channel('refresh');
 const operations = channel('operation');
 
-/** How one attempt of a call is carried out. */
+/** @internal How one attempt of a call is carried out. */
 export type Sender<F> = (
   attempt: Attempt,
   request: Request<F>,
   signal: () => AbortSignal,
 ) => Answer<F>;
 
-/** One operation on one key. */
+/** @internal One operation on one key. */
 export interface Call<F> {
   readonly keyspace: Keyspace;
   readonly key: Key;

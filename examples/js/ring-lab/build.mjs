@@ -1,10 +1,12 @@
-// Copies the page and the built package side by side into dist/. Usage: node build.mjs
+// Copies the page and the built package side by side into dist/.
+// Usage: node build.mjs [folder of the package's modules]
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const pack = fileURLToPath(new URL("../../../bindings-wasm/dist/", import.meta.url));
+const built = fileURLToPath(new URL("../../../dist/npm/package/dist/", import.meta.url));
+const pack = process.argv[2] ?? built;
 const out = join(here, "dist");
 
 if (!existsSync(pack)) {
@@ -16,6 +18,7 @@ mkdirSync(join(out, "ringshift"), { recursive: true });
 for (const part of ["index.html", "icon.svg", "style", "src"]) {
   cpSync(join(here, part), join(out, part), { recursive: true });
 }
-const modules = readdirSync(pack).filter((name) => name.endsWith(".mjs"));
-for (const name of modules) cpSync(join(pack, name), join(out, "ringshift", name));
-console.log(`${out}: the page, and ${modules.length} modules of the package`);
+// The types go along as those of modules, for whoever checks the page.
+const modules = readdirSync(pack).filter((name) => /\.mjs$|\.d\.ts$/.test(name));
+for (const name of modules) cpSync(join(pack, name), join(out, "ringshift", name.replace(/\.d\.ts$/, ".d.mts")));
+console.log(`${out}: the page, and ${modules.length} files of the package`);

@@ -97,6 +97,8 @@ def connect(path: Path) -> sqlite3.Connection:
         cached_statements=STATEMENTS_KEPT,
     )
     try:
+        # Before the settings: they would change a file that isn't ours.
+        _tables(connection, path)
         patiently(lambda: connection.executescript(RECIPE.settings))
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -111,14 +113,10 @@ def connect(path: Path) -> sqlite3.Connection:
 def prepare(connection: sqlite3.Connection, path: Path) -> bytes:
     """Makes the tables of a new file, or checks those of an old one. Answers the incarnation."""
     with durable(connection), transaction(connection):
-        find = "SELECT name FROM sqlite_master WHERE type = 'table'"
-        tables = [name for (name,) in connection.execute(find)]
-        if not tables:
+        if not _tables(connection, path):
             for statement in _script(RECIPE.schema):
                 connection.execute(statement)
             connection.execute(SQL["META_CREATE"], (RECIPE.format, secrets.token_bytes(16)))
-        elif "ringshift_meta" not in tables:
-            raise _foreign(path)
         meta = connection.execute(SQL["META"]).fetchone()
         if meta is None:
             raise _foreign(path)
@@ -130,6 +128,15 @@ def prepare(connection: sqlite3.Connection, path: Path) -> bytes:
     if not isinstance(incarnation, bytes) or len(incarnation) != 16:
         raise error_of("store_damaged", f"`{path}` has no incarnation; restore it from a copy")
     return incarnation
+
+
+def _tables(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """The tables that are there: none, or ours."""
+    find = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    tables = [name for (name,) in connection.execute(find)]
+    if tables and "ringshift_meta" not in tables:
+        raise _foreign(path)
+    return tables
 
 
 def _foreign(path: Path) -> RingshiftError:

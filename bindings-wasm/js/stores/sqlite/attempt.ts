@@ -126,16 +126,13 @@ export function setUp(database: Database, snapshot: Snapshot, shard: number): bo
   try {
     return transaction(database, () => {
       if (database.row('GUARDS') !== undefined) return false;
-      for (const { guard, claims } of homes(snapshot, shard)) {
-        const [domain, keyspace] = guard as [number, number];
-        database.run('GUARD_PUT', ...guard.map(BigInt));
-        for (const { slots, key } of claims) {
-          const [of, to] = [BigInt(keyspace), BigInt(domain)];
-          if (key !== undefined) database.run('CLAIM_KEY', of, key, to);
-          for (const { start, end } of slots ?? []) {
-            database.run('CLAIM_SLOTS', of, BigInt(start), BigInt(end), to);
-          }
+      for (const { guard, slots, keys } of homes(snapshot, shard)) {
+        const [domain, keyspace] = guard as [bigint, bigint];
+        database.run('GUARD_PUT', ...guard);
+        for (const { start, end } of slots) {
+          database.run('CLAIM_SLOTS', keyspace, BigInt(start), BigInt(end), domain);
         }
+        for (const key of keys) database.run('CLAIM_KEY', keyspace, key, domain);
       }
       database.run('TERM_SET', 0n);
       return true;

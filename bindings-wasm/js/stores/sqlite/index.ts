@@ -4,7 +4,7 @@
  */
 
 import { RingshiftError } from 'ringshift';
-import type { Attempt, Request, Response, Snapshot, Store } from 'ringshift';
+import type { Attempt, Request, Response, ShardInfo, Snapshot, Store } from 'ringshift';
 import { CommitFailed, read, setUp, write } from './attempt.js';
 import { BUSY, CONSTRAINT, databaseClass, errorNumber, LOCKED, TOO_BIG } from './driver.js';
 import type { Database, DatabaseClass } from './driver.js';
@@ -12,10 +12,13 @@ import { open } from './open.js';
 
 export type { DatabaseClass } from './driver.js';
 
+/** A second: as long as an attempt waits. */
+const BUSY_MS = 1_000;
+
 /** What may be chosen about {@link sqlite}. */
 export interface SqliteOptions {
-  /** Where the file of a shard is, by the shard's name. */
-  readonly path: (shard: string) => string;
+  /** Where the file of a shard is, by the shard's name, or by its endpoint. */
+  readonly path: (name: string, shard: ShardInfo) => string;
   /** How long a request waits, and the whole thread with it, while another process writes. 1 s. */
   readonly busyMs?: number | undefined;
   /** The class that opens databases. Node's own `DatabaseSync`, else that of `better-sqlite3`. */
@@ -25,7 +28,7 @@ export interface SqliteOptions {
 /** Shards in SQLite files: one connection each, opened when it is first needed. */
 export class SqliteStore implements Store {
   readonly #options: SqliteOptions;
-  readonly #names = new Map<number, string>();
+  readonly #shards = new Map<number, ShardInfo>();
   readonly #open = new Map<number, Database>();
   #class: DatabaseClass | undefined;
 
@@ -35,7 +38,7 @@ export class SqliteStore implements Store {
   }
 
   install(snapshot: Snapshot): void {
-    for (const { id, name } of snapshot.shards) this.#names.set(id, name);
+    for (const shard of snapshot.shards) this.#shards.set(shard.id, shard);
   }
 
   /** @throws `store_format` for a file that is no shard, or one of a later version. */
@@ -73,13 +76,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  #database(shard: number): Database {
-    let database = this.#open.get(shard);
-    if (database === undefined) {
-      const name = this.#names.get(shard) ?? String(shard);
-      database = open(this.#options.path(name), this.#class!, this.#options.busyMs ?? 1_000);
-      this.#open.set(shard, database);
-    }
+  #database(id: number): Database {
+    let database = this.#open.get(id);
+    if (database !== undefined) return database;
+    const shard = this.#shards.get(id);
+    if (shard === undefined) throw new RingshiftError('store_io', `no snapshot has shard ${id}`);
+    const path = this.#options.path(shard.name, shard);
+    database = open(path, this.#class!, this.#options.busyMs ?? BUSY_MS);
+    this.#open.set(id, database);
     return database;
   }
 }

@@ -3,7 +3,7 @@
 /** @typedef {import("./sim/world.js").World} World */
 
 /** Virtual milliseconds of one real second at speed 1. */
-const RATE = 55;
+const RATE = 30;
 /** Real milliseconds of work in one frame at most. */
 const BUDGET_MS = 12;
 

@@ -147,7 +147,7 @@ impl Machine<'_> {
                 let said = keyspace.explain(&key).map_err(refused)?;
                 Ok(json!({
                     "shard": said.authority, "slot": said.slot, "domain": said.domain,
-                    "epoch": said.epoch, "phase": said.phase,
+                    "epoch": said.domain_epoch, "phase": said.phase,
                 }))
             }
             "explain" => {

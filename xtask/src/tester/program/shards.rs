@@ -180,7 +180,9 @@ impl Maker<'_> {
         if self.rng.chance(6) {
             // A shard that was damaged, or never heard of the domain.
             let column = self.rng.index(look.len());
-            if let Some(column) = look.get_mut(column) {
+            if column != ringshift::store::LOOK_OP
+                && let Some(column) = look.get_mut(column)
+            {
                 *column = self
                     .rng
                     .pick(&[None, Some(1 << 40), Some(u64::MAX >> 1)], None);

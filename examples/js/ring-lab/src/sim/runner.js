@@ -16,7 +16,7 @@ export const SETTINGS = Object.freeze({
   ramps_ppm: [250_000, 1_000_000],
   ramp_ms: 60,
   reversed_ms: 120,
-  chunk_rows: 24,
+  chunk_rows: 40,
   lag_rows_max: 4,
   checkpoint_chunks: 4,
   barrier_ms: 2_000,
@@ -57,7 +57,7 @@ export class Runner {
         this.#go();
       });
     } else if ("wait" in action) {
-      clock.at(action.wait.until, () => {
+      clock.at(Number(action.wait.until), () => {
         if (turn !== this.#turn) return;
         this.coordinator.handleTimeout(clock.ms);
         this.#go();

@@ -5,8 +5,7 @@
 /** @typedef {import("../package.js").PlannedWave} PlannedWave */
 /** @typedef {import("../package.js").WaveInfo} WaveInfo */
 
-/** Where a wave stands: a phase's name, or before or after the snapshot knows it. */
-
+/** One wave, from its plan to its end. */
 export class FollowedWave {
   /** @type {WaveInfo | null} what the newest snapshot says */
   info = null;
@@ -59,7 +58,7 @@ export class Waves {
       if (info) {
         if (!wave.begun) this.present = wave;
         wave.begun = true;
-        wave.stands = info.phase;
+        wave.stands = typeof info.phase === "string" ? info.phase : `ended-${info.phase.ended}`;
         wave.info = info;
       } else if (wave.begun && !wave.over) {
         wave.stands = wave.stands === "ended-to" ? "moved" : "taken back";

@@ -1,7 +1,7 @@
 // The whole simulated cluster: shards, topology store, clients, and the messages between them.
 // Time stands still until somebody moves the clock.
 
-import { MemoryShard, Chunks, Router, Snapshot, homeInstalls } from "../package.js";
+import { Chunks, MemoryShard, MemoryTopology, Router, homeInstalls } from "../package.js";
 import { audit } from "./audit.js";
 import { LabClient } from "./client.js";
 import { Clock } from "./clock.js";
@@ -9,7 +9,6 @@ import { labKeys } from "./keys.js";
 import { Oracle } from "./oracle.js";
 import { Random } from "./random.js";
 import { Runner } from "./runner.js";
-import { TopologyRegister } from "./topology.js";
 import { Waves } from "./waves.js";
 
 /** @typedef {import("../package.js").Attempt} Attempt */
@@ -21,6 +20,7 @@ import { Waves } from "./waves.js";
 /** @typedef {import("../package.js").Answer} Answer */
 /** @typedef {import("../package.js").Ending} Ending */
 /** @typedef {import("../package.js").GuardRow} GuardRow */
+/** @typedef {import("../package.js").Snapshot} Snapshot */
 
 /**
  * A message on its way, for drawing.
@@ -67,7 +67,7 @@ export class World {
   /** @param {Snapshot} snapshot @param {number} seed */
   constructor(snapshot, seed) {
     this.random = new Random(seed);
-    this.topology = new TopologyRegister(snapshot);
+    this.topology = new MemoryTopology(snapshot);
     this.router = new Router(snapshot);
     this.routes = this.router.keyspace(this.keyspace);
     for (const shard of snapshot.shards) this.addShard(shard.id);
@@ -185,6 +185,8 @@ export class World {
   commanded(doing, answer) {
     this.figures.commands += 1;
     this.waves.at(doing.wave);
+    // Both shards have heard of the new phase: every key can be read by the newest map.
+    if (doing.point.stage === "install-other") this.audit();
     this.#tell("commanded", { doing, answer });
   }
 
@@ -225,7 +227,6 @@ export class World {
     for (const client of this.clients.filter((client) => client.told)) {
       this.#fly("fetch", "topology", { client: client.number }, () => client.install(snapshot));
     }
-    this.audit();
     this.#tell("swapped", snapshot);
   }
 
