@@ -1,6 +1,6 @@
 // Builds the npm package: cargo → wasm-bindgen → wasm-opt → esbuild → npm pack, into `dist/`.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -94,11 +94,15 @@ const names = await entry('entry/index.ts', 'index.mjs', 'esm');
 await entry('entry/index.ts', 'index.cjs', 'cjs');
 await entry('entry/workerd.ts', 'workerd.mjs', 'esm');
 await entry('entry/slim.ts', 'slim.mjs', 'esm');
+for (const [format, extension] of [['esm', 'mjs'], ['cjs', 'cjs']]) {
+  await entry('stores/sqlite/index.ts', `stores/sqlite.${extension}`, format, ['ringshift']);
+}
 // One instance for both of Node's module systems.
 writeFileSync(join(files, 'node.mjs'),
   `import cjs from './index.cjs';\nexport const { ${names.join(', ')} } = cjs;\n`);
 await types('main.ts', 'index');
 await types('entry/slim.ts', 'slim');
+await types('stores/sqlite/index.ts', 'stores/sqlite');
 rmSync(join(files, 'slim.d.cts'));
 
 // The package.
@@ -114,6 +118,8 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
   keywords: ['sharding', 'resharding', 'consistent-hashing', 'migration', 'router'],
   type: 'module',
   engines: { node: '>=20' },
+  peerDependencies: { 'better-sqlite3': '>=12' },
+  peerDependenciesMeta: { 'better-sqlite3': { optional: true } },
   sideEffects: ['./dist/*.mjs', './dist/*.cjs'],
   files: ['dist'],
   main: './dist/index.cjs',
@@ -128,6 +134,7 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
       },
       ...both('index'),
     },
+    './stores/sqlite': both('stores/sqlite'),
     './slim': { types: './dist/slim.d.ts', default: './dist/slim.mjs' },
     './ringshift.wasm': './dist/ringshift.wasm',
     './package.json': './package.json',
@@ -135,6 +142,10 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
 }, null, 2)}\n`);
 for (const name of ['LICENSE-MIT', 'LICENSE-APACHE', 'README.md']) cpSync(join(root, name), join(pkg, name));
 const tarball = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', join(root, 'dist')], pkg))[0];
+
+// For tests here, and whoever else looks for the package from here.
+rmSync(join(here, 'node_modules', 'ringshift'), { recursive: true, force: true });
+symlinkSync(pkg, join(here, 'node_modules', 'ringshift'), 'junction');
 
 // Its size.
 const GZIP_MAX = 60 * 1024;
