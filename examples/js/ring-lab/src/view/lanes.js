@@ -187,5 +187,6 @@ function lock(pen, box) {
 
 /** @param {import("../package.js").Goal} goal @returns {string} */
 export function nameOf(goal) {
-  return typeof goal === "string" ? goal : `ramp to ${goal.ramp / 10_000} %`;
+  // A point of a ramp doesn't say how far it goes.
+  return typeof goal === "string" ? goal : "ramp";
 }

@@ -40,7 +40,7 @@ export class PlanPanel {
   #sentence(figures) {
     const { lab } = this;
     if (lab.problem) return `That can't be planned: ${lab.problem}.`;
-    if (lab.world.migrating) return "The migration is under way; change the shards again when it is over.";
+    if (lab.world.migrating) return "Under way. When it is over, change the shards again.";
     if (!figures) return "Add, remove or reweight a shard, and see what moves.";
     const { slots_moved: moved, slots, waves } = figures;
     return `${count(moved)} of ${count(slots)} slots move (${percent(moved, slots)}), in ${waves} ${waves === 1 ? "wave" : "waves"}.`;
