@@ -14,6 +14,7 @@ export class PlanPanel {
   #bars = byId("plan-bars", HTMLDivElement);
   #waves = byId("plan-waves", HTMLOListElement);
   #start = byId("start", HTMLButtonElement);
+  #words = "hash % N";
   /** The figures of the migration under way stay to be read. @type {{ figures: PlanFigures, other: PlanFigures | null } | null} */
   #kept = null;
 
@@ -46,6 +47,15 @@ export class PlanPanel {
     return `${count(moved)} of ${count(slots)} slots move (${percent(moved, slots)}), in ${waves} ${waves === 1 ? "wave" : "waves"}.`;
   }
 
+  /** `hash % N` knows how many shards there are, and nothing of their weights. */
+  #modulo() {
+    const { lab } = this;
+    if (!lab.plan) return this.#kept ? this.#words : "hash % N";
+    const now = lab.world.snapshot.shards.length;
+    this.#words = `hash % N, from ${now} to ${now + lab.added.length - lab.removed.size}, without weights`;
+    return this.#words;
+  }
+
   #showBars() {
     const kept = this.#kept;
     const other = this.lab.placement === "ring" ? "balanced" : "ring";
@@ -54,7 +64,7 @@ export class PlanPanel {
       { id: "moved", words: `this plan (${this.lab.placement})`, slots: kept?.figures.slots_moved ?? null, sort: "ours" },
       { id: "least", words: "the least any plan could, for exact shares", slots: kept?.figures.slots_least ?? null, sort: "" },
       { id: "other", words: `a fresh cluster placed by ${other}`, slots: kept?.other?.slots_moved ?? null, sort: "" },
-      { id: "modulo", words: "hash % N", slots: kept?.figures.slots_modulo ?? null, sort: "bad" },
+      { id: "modulo", words: this.#modulo(), slots: kept?.figures.slots_modulo ?? null, sort: "bad" },
     ];
     const all = kept?.figures.slots ?? 1;
     for (const bar of bars) {
