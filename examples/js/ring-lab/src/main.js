@@ -143,6 +143,7 @@ function frame(at) {
     lab.tell();
   }
   ring.frame();
+  explain.frame();
   lanes.frame(world);
   wave.show(world);
   counters.show(world);
