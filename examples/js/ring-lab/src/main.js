@@ -54,7 +54,10 @@ const controls = new Controls({
 });
 
 function start() {
+  const focused = document.activeElement === byId("start", HTMLButtonElement);
   if (!lab.start()) return;
+  // Its button is of no use now; whoever was there goes on at the next one.
+  if (focused) byId("play", HTMLButtonElement).focus({ preventScroll: true });
   wave.clear();
   announce("The migration has begun.");
   player.play();
@@ -121,6 +124,7 @@ function show() {
   }
   const { picture } = lab;
   ring.show(picture);
+  lanes.redraw();
   shards.show();
   plans.show();
   explain.offer();
@@ -136,7 +140,9 @@ function show() {
 
 /** @param {number} at */
 function frame(at) {
+  const moved = player.playing;
   player.frame(at);
+  if (moved) lanes.redraw();
   const { world } = lab;
   if (dirty) {
     dirty = false;
@@ -169,6 +175,7 @@ function legend() {
 const nextTheme = theme(() => {
   legend();
   ring.redraw();
+  lanes.redraw();
 });
 lab.listen(show);
 lab.tell();
