@@ -6,7 +6,8 @@ import { Held, held, text } from './held.js';
 import { put } from './keys.js';
 import * as machine from './machine.js';
 import type {
-  Access, Action, Answer, Changes, Command, GuardRow, InstallRow, Key, Log, Mismatch, PlanFigures, Refusal, Settings,
+  Access, Action, Answer, Changes, Command, GuardRow, InstallRow, Key, Log, Mismatch, PhaseRow, PlanFigures, Refusal,
+  Settings, Wave,
 } from './types.js';
 
 const NEVER = 2n ** 64n - 1n;
@@ -32,6 +33,13 @@ export function plan(
   const wish = json(changes, 'the changes');
   return new Plan(new raw.Plan(machine.snapshotOf(snapshot), wish, check.uint(waveSlotsMax, 'waveSlotsMax')));
 }
+
+/** The waves of a keyspace that are in a snapshot, by age: what moves now, and how far it is. */
+export const waves = (snapshot: machine.Snapshot | Uint8Array, keyspace: string): Wave[] =>
+  raw.waves(machine.snapshotOf(snapshot), text(keyspace, 'a keyspace'));
+
+/** The phase table: the phases in their order, and what each side of a wave does in them. */
+export const phases = (): PhaseRow[] => raw.phases();
 
 /** Carries a migration out, one command at a time, as a machine. */
 export class Coordinator extends Held<raw.Coordinator> {
