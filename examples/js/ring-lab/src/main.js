@@ -36,7 +36,7 @@ const moment = byId("moment", HTMLSpanElement);
 const controls = new Controls({
   toggle: () => (player.playing ? player.pause() : player.play()),
   step: () => playUntil((world) => world.figures.commands),
-  nextPhase: () => playUntil((world) => world.waves.list.map((one) => `${one.stands} ${one.info?.rampPpm}`).join()),
+  nextPhase: () => playUntil((world) => world.waves.list.map((one) => `${one.stands} ${one.info?.ramp_ppm}`).join()),
   back: () => {
     lab.world.runner?.rollBack("asked for in the page");
     announce("Rolling back: after the present move, everything goes back to where it began.");
@@ -95,7 +95,7 @@ function follow(world) {
 /** @param {World} world @param {import("./sim/waves.js").FollowedWave} present */
 function describe(world, present) {
   const name = (/** @type {number} */ id) => world.snapshot.shards.find((shard) => shard.id === id)?.name ?? `#${id}`;
-  const ramp = present.stands === "read-new" ? ` at ${(present.info?.rampPpm ?? 0) / 10_000} %` : "";
+  const ramp = present.stands === "read-new" ? ` at ${(present.info?.ramp_ppm ?? 0) / 10_000} %` : "";
   return `Wave ${name(present.from)} → ${name(present.to)}: ${present.stands}${ramp}. The map is at epoch ${world.snapshot.epoch}.`;
 }
 
