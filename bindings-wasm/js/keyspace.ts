@@ -11,7 +11,8 @@ import type {
   Value,
   Written,
 } from './client-types.js';
-import { Keyspace, RingshiftError } from './machine.js';
+import { Keyspace } from './machine.js';
+import { RingshiftError } from './shapes.js';
 import type { Attempt, Found, Key, Reply, ShardShare } from './types.js';
 
 /** What a caller's own function is given and answers: see {@link ClientKeyspace.run}. */
