@@ -154,8 +154,8 @@ MISUSE: dict[str, Callable[..., object]] = {
     ),
     "an attempt's number that is none": lambda: Operation.read(ORDERS, "a", None, 0).handle_reply(
         0,
-        None,
-        Reply.Missing(),  # type: ignore[arg-type]
+        None,  # type: ignore[arg-type]
+        Reply.Missing(),
     ),
     "a deadline that is text": lambda: Policy(deadline_ms="soon"),  # type: ignore[arg-type]
     "attempts beyond 16 bits": lambda: Policy(attempts_max=70_000),

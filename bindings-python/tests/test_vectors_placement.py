@@ -75,7 +75,8 @@ def test_composites(case: dict[str, Any]) -> None:
     made: list[str | bytes | int] = []
     for part in case["parts"]:
         ((kind, value),) = part.items()
-        made.append({"str": str, "bytes": bytes.fromhex, "int": int}[kind](value))
+        read: dict[str, Any] = {"str": str, "bytes": bytes.fromhex, "int": int}
+        made.append(read[kind](value))
     assert key_bytes(tuple(made)) == key_bytes(made) == bytes.fromhex(case["key"])
 
 
@@ -112,8 +113,9 @@ def named(case: dict[str, Any]) -> bool:
     return all(shard[1] for shard in case["shards"])
 
 
-@pytest.mark.parametrize("case", filter(named, cases("placement", "rings")))
+@pytest.mark.parametrize("case", [c for c in cases("placement", "rings") if named(c)])
 def test_rings(case: dict[str, Any]) -> None:
+    of_bits: list[tuple[str, Any]]
     of_bits = [(bits, table(text)) for bits, text in case["table"].items()]
     of_bits += [(bits, int(number)) for bits, number in case["digests"].items()]
     for bits, expected in of_bits:

@@ -55,7 +55,7 @@ def test_successors(case: dict[str, Any]) -> None:
     ours, theirs = SNAPSHOTS[case["ours"]], SNAPSHOTS[case["theirs"]]
     router = Router(ours)
     try:
-        answer = router.install(theirs)
+        answer: str = router.install(theirs)
     except SnapshotError as error:
         answer = error.code
     assert answer == case["answer"]
@@ -98,13 +98,14 @@ def test_plans(case: dict[str, Any]) -> None:
 def reply_of(told: Any) -> Reply:
     """A reply, as the vectors write it."""
     if isinstance(told, str):
-        return {"missing": Reply.Missing, "superseded": Reply.Superseded}[told]()
+        return Reply.Missing() if told == "missing" else Reply.Superseded()
     ((kind, of),) = told.items()
     if kind in ("found", "deleted", "written"):
         made: dict[str, Any] = {
             "found": Reply.Found, "deleted": Reply.Deleted, "written": Reply.Written,
         }  # fmt: skip
-        return made[kind](int(of["version"]))
+        reply: Reply = made[kind](int(of["version"]))
+        return reply
     if kind == "conflict":
         return Reply.Conflict(None if of["found"] is None else int(of["found"]))
     if kind == "failed":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from array import array as _array
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from ringshift._ringshift import Plan, Snapshot
 
 KeyPart: TypeAlias = str | bytes | bytearray | memoryview | int
-Key: TypeAlias = KeyPart | tuple[KeyPart, ...] | list[KeyPart]
-"""Text, bytes, an integer (its decimal digits), or several of these."""
+Key: TypeAlias = KeyPart | Sequence[KeyPart]
+"""Text, bytes, an integer (its decimal digits), or a tuple or list of these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeAlias, final
 
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import disjoint_base
 
 from ringshift._data import Description, Explanation, Key, PlanFigures, ShardInfo, ShardShare
 
@@ -43,8 +43,9 @@ __all__ = [
 
 VERSION: Final[str]
 
-# A list of keys, a column of numpy or pyarrow, or any iterable.
-_Keys: TypeAlias = Iterable[Any]
+# A list of keys, a column of numpy or pyarrow, packed bytes; numbers or a place for them:
+# numpy's and pyarrow's own types are not asked for.
+_Column: TypeAlias = Any
 _Access: TypeAlias = Literal["read", "write", "apply", "copy", "purge", "collect"]
 
 @final
@@ -100,12 +101,8 @@ class Keyspace:
     def shard_of(self, key: Key) -> str: ...
     def describe(self, key: Key) -> Description: ...
     def explain(self, key: Key) -> Explanation: ...
-    def route_many(
-        self, keys: _Keys | Buffer, ends: Buffer | Sequence[int] | None = None
-    ) -> Any: ...
-    def route_many_into(
-        self, keys: _Keys | Buffer, out: Buffer, ends: Buffer | Sequence[int] | None = None
-    ) -> int: ...
+    def route_many(self, keys: _Column, ends: _Column | None = None) -> Any: ...
+    def route_many_into(self, keys: _Column, out: _Column, ends: _Column | None = None) -> int: ...
     def group_by_shard(self, keys: Iterable[Key]) -> dict[str, list[int]]: ...
     def replicas(self, key: Key, n: int) -> list[str]: ...
     def shards(self) -> list[ShardShare]: ...
