@@ -2,7 +2,7 @@
 //! from.
 
 use crate::setup::browser;
-use crate::sh::Sh;
+use crate::sh::{self, Sh};
 
 /// The packed tarball in everything that it is made for.
 pub(crate) fn packaging() -> Result<(), String> {
@@ -14,7 +14,10 @@ pub(crate) fn packaging() -> Result<(), String> {
 
 /// The package's own tests.
 pub(crate) fn tests() -> Result<(), String> {
-    Sh::new("npm test --prefix bindings-wasm").run()
+    let sqlite = sh::root().join("bindings-wasm/node_modules/better-sqlite3");
+    Sh::new("npm test --prefix bindings-wasm")
+        .env("RINGSHIFT_BETTER_SQLITE3", sqlite.display().to_string())
+        .run()
 }
 
 /// Its declarations, and what its manifest says of them.
