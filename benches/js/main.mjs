@@ -111,7 +111,7 @@ function batches() {
 /** A whole read and a whole write of one key against shards in memory, in ns. */
 async function operations() {
   const snapshot = Snapshot.fromTopology(topology(8));
-  const client = await Client.open({ topology: fixed(snapshot), store: memory(snapshot) });
+  const client = await Client.open({ topology: fixed(snapshot), store: memory() });
   const k = client.keyspace('k');
   const value = new Uint8Array(100);
   const times = 20_000;

@@ -95,7 +95,7 @@ def batches(keys: list[str], rounds: int) -> list[Result]:
 def operations(keys: list[str], rounds: int) -> list[Result]:
     snapshot = Snapshot.from_topology(topology(8))
     value = bytes(100)
-    with Client.open(topology=fixed(snapshot), store=memory(snapshot)) as client:
+    with Client.open(topology=fixed(snapshot), store=memory()) as client:
         k = client.keyspace("k")
         return measure(
             [

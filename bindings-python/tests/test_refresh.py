@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,34 @@ def test_a_refresh_that_is_refused_changes_nothing(
         client.keyspace("orders").put("user:1", "1")
     assert client.epoch == demo(now).epoch
     assert client.figures().refreshes > 0
+
+
+def test_a_fetch_that_is_interrupted_is_over(tmp_path: Path) -> None:
+    store, topology = moved_on("memory", tmp_path)
+    with Client.open(topology=topology, store=store) as client:
+        fetch = topology.fetch
+
+        def interrupted(_newer_than: int) -> bytes | None:
+            raise KeyboardInterrupt
+
+        topology.fetch = interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            client.keyspace("orders").put("user:1", "1")
+        topology.fetch = fetch  # type: ignore[method-assign]
+        topology.replace(demo(NEW))
+        assert client.keyspace("orders").put("user:1", "1").version > 0
+        assert client.figures().refreshes == 2
+
+
+def test_a_store_hears_of_newer_snapshots_only(tmp_path: Path, snapshot: Any) -> None:
+    store, topology = moved_on("memory", tmp_path)
+    heard: list[int] = []
+    store.install = lambda snapshot: heard.append(snapshot.epoch)
+    with Client.open(topology=topology, store=store) as client:
+        for other in [demo(OLD), demo("demo in prepare"), demo("demo forked"), snapshot]:
+            with contextlib.suppress(SnapshotError):
+                client.install(other)
+        assert heard == [5, 6]
 
 
 def test_what_is_installed_by_hand_is_checked(opened: Any, tmp_path: Path, snapshot: Any) -> None:

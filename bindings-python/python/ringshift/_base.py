@@ -71,13 +71,6 @@ class Call:
     cause: Exception | None = None
     """The last exception of the store."""
 
-    def request(self, found: Found | None, reads: bool, timeout_ms: int | None) -> Request:
-        if reads:
-            return Request(self.data, self.op, timeout_ms=timeout_ms)
-        if found is not None:
-            return Request(self.data, self.op, row=found, timeout_ms=timeout_ms)
-        return Request(self.data, self.op, change=self.change, timeout_ms=timeout_ms)
-
 
 class Base:
     """Everything of a client but its waiting. Safe to use from any number of threads."""
@@ -136,9 +129,10 @@ class Base:
         self.check_open()
         if isinstance(snapshot, bytes):
             snapshot = Snapshot.decode(snapshot)
-        # A store must know a shard before anything is routed to it. What it hears of a snapshot
-        # that is refused then does no harm: it names the shards of the same cluster.
-        if self._listen is not None and snapshot.cluster == self.router.snapshot.cluster:
+        # A store must know a shard before anything is routed to it.
+        now = self.router.snapshot
+        newer = snapshot.cluster == now.cluster and snapshot.epoch > now.epoch
+        if newer and self._listen is not None:
             self._listen(snapshot)
         if self.router.install(snapshot) != "replaced":
             return False
@@ -157,21 +151,27 @@ class Base:
             return step
 
     def fetched(self, fetched: bytes | BaseException | None) -> None:
-        """What the fetch that the gate asked for has brought. The gate hears of it, always."""
-        try:
-            if isinstance(fetched, BaseException):
-                raise fetched
-            replaced = fetched is not None and self.install(fetched)
-        except Exception as error:
-            log.warning("the map could not be refreshed: %s", error)
-            with self._gate_moved:
+        """What the fetch that the gate asked for has brought. The gate hears of it, always.
+
+        Raises what isn't an error of the topology's but an end of the program.
+        """
+        replaced = False
+        error = fetched if isinstance(fetched, BaseException) else None
+        if isinstance(fetched, bytes):
+            try:
+                replaced = self.install(fetched)
+            except BaseException as caught:
+                error = caught
+        with self._gate_moved:
+            if error is not None:
                 self._gate.failed(self.now())
-                self._gate_moved.notify_all()
-            return
-        if not replaced:
-            with self._gate_moved:
+            elif not replaced:
                 self._gate.fetched(self.now(), self.router.epoch)
-                self._gate_moved.notify_all()
+            self._gate_moved.notify_all()
+        if isinstance(error, Exception):
+            log.warning("the map could not be refreshed: %s", error)
+        elif error is not None:
+            raise error
 
     def begin(self, keyspace: Keyspace, key: Key, change: Change | None, reads: bool) -> Call:
         self.check_open()
@@ -198,7 +198,10 @@ class Base:
     def request(
         self, call: Call, attempt: Attempt, found: Found | None, until: int | None
     ) -> Request:
-        return call.request(found, attempt.kind == "read", self.left(until))
+        """What goes with an attempt: a found row, or else the caller's own change."""
+        row = None if attempt.kind == "read" else found
+        change = call.change if row is None and attempt.kind != "read" else None
+        return Request(call.data, call.op, change, row, self.left(until))
 
     def lost(self, call: Call, error: Exception) -> Response:
         """A store's exception as an answer: whether the request was carried out isn't known."""

@@ -299,10 +299,7 @@ class AsyncClient:
         try:
             fetched = await _call(self._topology.fetch, self._waits, self.epoch)
         except BaseException as error:
-            self._base.fetched(error)
-            if not isinstance(error, Exception):
-                raise
-            return
+            fetched = error
         self._base.fetched(fetched)
 
     async def _trail(self, call: Call, attempt: Attempt, store: AsyncStore) -> None:

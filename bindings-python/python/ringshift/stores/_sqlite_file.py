@@ -29,7 +29,7 @@ class Unknown(Exception):
     """A commit failed: the transaction may have been carried out nevertheless."""
 
 
-def failed(path: Path, error: Exception) -> RingshiftError:
+def failed(path: Path, error: BaseException) -> RingshiftError:
     """An error of SQLite or of the system, with its slug."""
     if is_busy(error):
         text = f"another process held `{path}` for more than {BUSY_MS} ms; try again"
@@ -44,18 +44,18 @@ def not_a_database(path: Path) -> RingshiftError:
     return error_of("store_format", text)
 
 
-def is_busy(error: Exception) -> bool:
+def is_busy(error: BaseException) -> bool:
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def is_rejected(error: Exception) -> bool:
+def is_rejected(error: BaseException) -> bool:
     """Whether the store refused the request itself: too big, or a constraint."""
     return isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)) or _code(
         error
     ) in (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT)
 
 
-def _code(error: Exception) -> int:
+def _code(error: BaseException) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
@@ -209,7 +209,9 @@ class ShardFile:
         try:
             self._writer = connect(path)
             self.incarnation = prepare(self._writer, path)
-        except (sqlite3.Error, OSError, Unknown) as error:
+        except Unknown as error:
+            raise failed(path, error.__cause__ or error) from error
+        except (sqlite3.Error, OSError) as error:
             raise failed(path, error) from error
         self._write = threading.Lock()
         self._readers_left = threading.BoundedSemaphore(readers)

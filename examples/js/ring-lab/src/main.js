@@ -7,7 +7,7 @@ import { Controls } from "./view/controls.js";
 import { Counters } from "./view/counters.js";
 import { byId, fit, make, say } from "./view/dom.js";
 import { Explain } from "./view/explain.js";
-import { Lanes, nameOf } from "./view/lanes.js";
+import { Lanes } from "./view/lanes.js";
 import { PlanPanel } from "./view/plan-panel.js";
 import { Ring } from "./view/ring.js";
 import { KINDS, drawShape } from "./view/shapes.js";
@@ -31,6 +31,7 @@ const plans = new PlanPanel(lab, table.map((phase) => phase.name), () => start()
 const wave = new WavePanel(table);
 const counters = new Counters();
 const status = byId("status", HTMLParagraphElement);
+const moment = byId("moment", HTMLSpanElement);
 
 const controls = new Controls({
   toggle: () => (player.playing ? player.pause() : player.play()),
@@ -145,9 +146,7 @@ function frame(at) {
   lanes.frame(world);
   wave.show(world);
   counters.show(world);
-  const doing = world.runner?.doing;
-  const now = `${Math.floor(world.clock.now).toLocaleString("en-US")} ms`;
-  say(byId("moment", HTMLSpanElement), doing ? `${nameOf(doing.point.goal)} · ${now}` : now);
+  say(moment, `${Math.floor(world.clock.now).toLocaleString("en-US")} ms`);
   requestAnimationFrame(frame);
 }
 

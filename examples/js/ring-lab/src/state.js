@@ -97,7 +97,7 @@ export class Lab {
   start() {
     if (!this.plan || this.world.migrating) return false;
     this.world.migrate(this.plan);
-    [this.added, this.otherwise] = [[], null];
+    [this.added, this.otherwise, this.plan] = [[], null, null];
     this.removed.clear();
     this.reweighted.clear();
     this.tell();
@@ -132,11 +132,15 @@ export class Lab {
       : (this.plan?.log.planned ?? []);
     /** @type {Int32Array | null} */
     const moves = waves.length > 0 ? new Int32Array(owners.length).fill(-1) : null;
+    const ids = snapshot.shards.map((shard) => shard.id);
     for (const wave of waves) {
-      for (const { start, end } of wave.slots) moves?.fill(wave.to, start, end);
+      const there = ids.indexOf(wave.to);
+      for (const { start, end } of wave.slots) {
+        // What has arrived already moves no more.
+        for (let slot = start; slot < end; slot++) if (moves && owners[slot] !== there) moves[slot] = wave.to;
+      }
     }
     const present = this.world.migrating ? this.world.waves.present : null;
-    const ids = snapshot.shards.map((shard) => shard.id);
     return { owners, ids, names, moves, present: present ? (/** @type {number} */ slot) => present.has(slot) : null };
   }
 

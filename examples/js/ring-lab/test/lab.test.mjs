@@ -83,7 +83,7 @@ test("adding a shard shows what the package plans", async () => {
     assert.ok(await page.locator("#start").isDisabled());
 
     // The ring itself as the placement.
-    await page.getByText("ring", { exact: true }).click();
+    await page.getByRole("radio", { name: "ring" }).check();
     await page.locator("#add").click();
     assert.equal(await figure(page, "moved"), ring.slots_moved);
 
@@ -153,8 +153,12 @@ test("roll back, in the middle of reading new, takes everything back", async () 
     await speed(page, "4");
     await page.locator("#start").click();
     await page.waitForFunction(() => globalThis.ringLab.lab.world.waves.present?.stands === "read-new", null, LIMIT);
-    await page.waitForTimeout(400);
-    await page.locator("#play").click();
+    // A moment with much on its way.
+    await page.evaluate(() => {
+      const { lab, player } = globalThis.ringLab;
+      player.playUntil(() => lab.world.flights.size >= 9);
+    });
+    await page.waitForFunction(() => !globalThis.ringLab.player.playing, null, LIMIT);
     await shoot(page, "mid-migration", { fullPage: true });
     await page.locator("#theme").click();
     await page.locator("#theme").click();
@@ -252,6 +256,7 @@ test("a key's explanation is the package's own", async () => {
       assert.equal(await step("mirror"), "none");
     }
     // Hovering a key on the ring explains it.
+    await page.locator("#ring").scrollIntoViewIfNeeded();
     const [x, y, key] = await page.evaluate(() => {
       const { world } = globalThis.ringLab.lab;
       const [key] = world.keys;

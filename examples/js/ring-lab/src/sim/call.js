@@ -2,6 +2,7 @@
 // nothing; it sends, waits, and hands back what came.
 
 import { Operation } from "../package.js";
+import { compare } from "./comparison.js";
 
 /** @typedef {import("./client.js").LabClient} LabClient */
 /** @typedef {import("../package.js").Attempt} Attempt */
@@ -9,7 +10,7 @@ import { Operation } from "../package.js";
 /** @typedef {import("../package.js").Content} Content */
 /** @typedef {import("../package.js").Found} Found */
 
-/** What a message is drawn as. @typedef {"read" | "write" | "mirror" | "repair" | "retry"} Sort */
+/** What a message is drawn as. @typedef {"read" | "write" | "mirror" | "repair" | "retry" | "compare"} Sort */
 
 export class Call {
   /** @type {Map<number, Found>} what replies have brought, by attempt */
@@ -67,7 +68,9 @@ export class Call {
         case "done": {
           const { outcome } = step;
           const carrier = outcome.type === "value" ? this.#found.get(outcome.from) : undefined;
+          const shadow = this.own ? null : this.#operation.shadow(this.client.policy(), clock.ms);
           this.#operation.free();
+          if (shadow) compare(this.client, this.key, shadow);
           this.done(outcome, carrier ?? null);
           return;
         }

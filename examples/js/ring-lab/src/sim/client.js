@@ -13,7 +13,7 @@ const text = { encode: new TextEncoder(), decode: new TextDecoder() };
 /** Two refreshes that found nothing new are about so far apart. */
 const REFRESH_GAP_MS = 10;
 /** Calls that one client has under way at most. */
-const CALLS_MAX = 3;
+const CALLS_MAX = 4;
 
 export class LabClient {
   /** Reads and writes that are under way. */
@@ -54,7 +54,7 @@ export class LabClient {
   /** Begins to send traffic, and goes on for good. */
   start() {
     const { random } = this.world;
-    const gap = (this.told ? 26 : 60) * -Math.log(1 - random.next());
+    const gap = (this.told ? 11 : 40) * -Math.log(1 - random.next());
     this.clock.after(4 + gap, () => {
       if (this.calls < CALLS_MAX) this.#one();
       this.start();

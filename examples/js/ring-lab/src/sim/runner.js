@@ -10,8 +10,8 @@ import { Coordinator } from "../package.js";
 /** How the lab migrates: every phase, with soaks that one can watch. Milliseconds. */
 export const SETTINGS = Object.freeze({
   strict: true,
-  shadow_ppm: 200_000,
-  shadow_ms: 60,
+  shadow_ppm: 400_000,
+  shadow_ms: 120,
   verify: true,
   ramps_ppm: [250_000, 1_000_000],
   ramp_ms: 60,

@@ -43,7 +43,7 @@ export class World {
   oracle = new Oracle();
   chunks = new Chunks();
   waves = new Waves();
-  figures = { reads: 0, writes: 0, retries: 0, refusals: 0, refreshes: 0, failures: 0, commands: 0 };
+  figures = { reads: 0, writes: 0, retries: 0, refusals: 0, refreshes: 0, failures: 0, commands: 0, same: 0, different: 0 };
   /** @type {Set<Flight>} */
   flights = new Set();
   /** @type {Map<number, MemoryShard>} */
@@ -201,6 +201,15 @@ export class World {
   failed(key, outcome) {
     this.figures.failures += 1;
     this.failures.push(`${key}: ${"message" in outcome ? outcome.message : outcome.type}`);
+  }
+
+  /** A sampled read was compared on both sides of its wave. @param {string} key @param {import("../package.js").Compared} how */
+  compared(key, how) {
+    if (how === "same") this.figures.same += 1;
+    else if (how !== "unsure") {
+      this.figures.different += 1;
+      this.failures.push(`${key}: the two sides differ (${how})`);
+    }
   }
 
   /** Reads every key that has an acknowledged write, by the map in force, and judges it. */

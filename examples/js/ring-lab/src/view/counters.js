@@ -11,8 +11,9 @@ const COUNTERS = [
   ["refusals", "refusals", (world) => world.figures.refusals, "requests that a shard's guard refused"],
   ["retries", "retries", (world) => world.figures.retries, "requests sent again after a refusal"],
   ["refreshes", "refreshes", (world) => world.figures.refreshes, "maps fetched because a shard refused"],
+  ["compared", "compared", (world) => world.figures.same + world.figures.different, "sampled reads that shadow-read has compared on both sides"],
   ["judged", "judged", (world) => world.oracle.reads, "reads compared with every acknowledged write, the audits of all keys after each phase among them"],
-  ["failures", "failed", (world) => world.figures.failures, "operations that failed for their caller"],
+  ["failures", "failed", (world) => world.figures.failures + world.figures.different, "operations that failed for their caller, and comparisons that found a difference"],
   ["lost", "lost", (world) => world.oracle.losses.length, "acknowledged writes that a later read didn't see"],
 ];
 

@@ -50,14 +50,16 @@ export class Explain {
     const routes = client ? client.keyspace : world.routes;
     try {
       const explanation = routes.explain(key);
-      const text = JSON.stringify([key, this.#map.value, explanation, world.snapshot.epoch], (_, value) =>
+      const to = this.lab.picture.moves?.[explanation.slot] ?? -1;
+      const goes = to < 0 ? "stays" : `moves to ${this.lab.picture.names.get(to) ?? `shard ${to}`}`;
+      const text = JSON.stringify([key, this.#map.value, explanation, goes], (_, value) =>
         typeof value === "bigint" ? String(value) : value,
       );
       // A reader's selection outlives what doesn't change.
       if (text === this.#shown) return;
       this.#shown = text;
       const words = sentence(key, explanation);
-      this.#box.replaceChildren(steps(explanation), make("p", { class: "sentence", text: words }));
+      this.#box.replaceChildren(steps(explanation, goes), make("p", { class: "sentence", text: words }));
       this.found({ key, slot: explanation.slot }, words);
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
@@ -69,8 +71,8 @@ export class Explain {
   }
 }
 
-/** @param {Explanation} explanation */
-function steps(explanation) {
+/** @param {Explanation} explanation @param {string} goes */
+function steps(explanation, goes) {
   const { ramp } = explanation;
   const part = decode.decode(new Uint8Array(explanation.routingPart));
   /** @type {[string, string, string, string][]} id, name, value, class of the value */
@@ -81,9 +83,10 @@ function steps(explanation) {
     ["pinned", "override", explanation.pinned ? "yes: pinned" : "none", ""],
     ["domain", "fencing domain", `${explanation.domain} at epoch ${explanation.domainEpoch}`, ""],
     ["phase", "phase", phaseWords(explanation.phase, ramp), ""],
-    ["authority", "authority: orders the writes", explanation.authority, ""],
-    ["mirror", "mirror: gets each write too", mirrorWords(explanation), ""],
+    ["authority", "authority (orders writes)", explanation.authority, ""],
+    ["mirror", "mirror (gets them too)", mirrorWords(explanation), ""],
     ["reads", "reads come from", explanation.reads.join(", then "), ""],
+    ["goes", "with the planned change", goes, ""],
   ];
   const box = make("dl", { class: "steps" });
   for (const [id, name, value, look] of list) {

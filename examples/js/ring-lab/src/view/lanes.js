@@ -56,8 +56,8 @@ export class Lanes {
     if (!client) return;
     const old = client.epoch < world.snapshot.epoch;
     card(pen, box, old ? themeColor("kind-write") : themeColor("line"), old ? [5, 4] : []);
-    const name = client.told ? `client ${n + 1}` : "not told";
-    words(pen, box, layout.narrow ? name.replace("client", "cl.") : name, `epoch ${client.epoch}${client.fetching ? " …" : ""}`, old ? "kind-write" : "soft");
+    const name = client.told ? `client ${n + 1}` : layout.narrow ? `${n + 1}, not told` : client.name;
+    words(pen, box, name, `epoch ${client.epoch}${client.fetching ? " …" : ""}`, old ? "kind-write" : "soft");
   }
 
   /** @param {CanvasRenderingContext2D} pen @param {Box} box @param {World} world @param {number} id @param {Layout} layout */
@@ -175,7 +175,7 @@ function words(pen, box, first, second, tone) {
 
 /** A padlock in the corner of a box. @param {CanvasRenderingContext2D} pen @param {Box} box */
 function lock(pen, box) {
-  const [x, y] = [box.x + box.w - 20, box.y + box.h / 2];
+  const [x, y] = [box.x + box.w - 18, box.y + box.h / 2 + 8];
   pen.fillStyle = themeColor("kind-refused");
   pen.strokeStyle = pen.fillStyle;
   pen.lineWidth = 2;
@@ -187,5 +187,6 @@ function lock(pen, box) {
 
 /** @param {import("../package.js").Goal} goal @returns {string} */
 export function nameOf(goal) {
-  return typeof goal === "string" ? goal : `ramp to ${goal.ramp / 10_000} %`;
+  // A point of a ramp doesn't say how far it goes.
+  return typeof goal === "string" ? goal : "ramp";
 }

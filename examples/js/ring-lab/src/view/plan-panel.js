@@ -14,6 +14,7 @@ export class PlanPanel {
   #bars = byId("plan-bars", HTMLDivElement);
   #waves = byId("plan-waves", HTMLOListElement);
   #start = byId("start", HTMLButtonElement);
+  #words = "hash % N";
   /** The figures of the migration under way stay to be read. @type {{ figures: PlanFigures, other: PlanFigures | null } | null} */
   #kept = null;
 
@@ -40,10 +41,19 @@ export class PlanPanel {
   #sentence(figures) {
     const { lab } = this;
     if (lab.problem) return `That can't be planned: ${lab.problem}.`;
-    if (lab.world.migrating) return "The migration is under way; change the shards again when it is over.";
+    if (lab.world.migrating) return "Under way. When it is over, change the shards again.";
     if (!figures) return "Add, remove or reweight a shard, and see what moves.";
     const { slots_moved: moved, slots, waves } = figures;
     return `${count(moved)} of ${count(slots)} slots move (${percent(moved, slots)}), in ${waves} ${waves === 1 ? "wave" : "waves"}.`;
+  }
+
+  /** `hash % N` knows how many shards there are, and nothing of their weights. */
+  #modulo() {
+    const { lab } = this;
+    if (!lab.plan) return this.#kept ? this.#words : "hash % N";
+    const now = lab.world.snapshot.shards.length;
+    this.#words = `hash % N, from ${now} to ${now + lab.added.length - lab.removed.size}, without weights`;
+    return this.#words;
   }
 
   #showBars() {
@@ -54,7 +64,7 @@ export class PlanPanel {
       { id: "moved", words: `this plan (${this.lab.placement})`, slots: kept?.figures.slots_moved ?? null, sort: "ours" },
       { id: "least", words: "the least any plan could, for exact shares", slots: kept?.figures.slots_least ?? null, sort: "" },
       { id: "other", words: `a fresh cluster placed by ${other}`, slots: kept?.other?.slots_moved ?? null, sort: "" },
-      { id: "modulo", words: "hash % N", slots: kept?.figures.slots_modulo ?? null, sort: "bad" },
+      { id: "modulo", words: this.#modulo(), slots: kept?.figures.slots_modulo ?? null, sort: "bad" },
     ];
     const all = kept?.figures.slots ?? 1;
     for (const bar of bars) {

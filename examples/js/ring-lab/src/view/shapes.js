@@ -10,6 +10,7 @@ export const KINDS = [
   ["write", "kind-write", "write"],
   ["mirror", "kind-mirror", "mirror write"],
   ["repair", "kind-repair", "repair"],
+  ["compare", "kind-read", "compare"],
   ["refused", "kind-refused", "refused"],
   ["retry", "kind-retry", "retry"],
   ["fetch", "accent", "new map"],
@@ -36,6 +37,14 @@ export function drawShape(pen, sort, x, y, size) {
     case "read":
       pen.arc(x, y, size, 0, 2 * Math.PI);
       pen.fill();
+      break;
+    case "compare":
+      pen.arc(x, y, size * 0.9, 0, 2 * Math.PI);
+      pen.moveTo(x - size * 0.45, y - size * 0.2);
+      pen.lineTo(x + size * 0.45, y - size * 0.2);
+      pen.moveTo(x - size * 0.45, y + size * 0.25);
+      pen.lineTo(x + size * 0.45, y + size * 0.25);
+      pen.stroke();
       break;
     case "write":
       pen.rect(x - size * 0.9, y - size * 0.9, size * 1.8, size * 1.8);

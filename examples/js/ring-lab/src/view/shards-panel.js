@@ -95,7 +95,7 @@ export class ShardsPanel {
       make("td", {}, swatch, make("span", { class: "shard-name", text: line.name }), make("span", { class: "tag" })),
       make("td", {}, weight),
       make("td", { class: "number" }, make("span"), make("small")),
-      make("td", { class: "share" }, bar, make("span", { class: "share-text" })),
+      make("td", { class: "share" }, bar, make("span", { class: "share-text" }, make("span", { class: "before" }), make("span"))),
       make("td", { class: "number" }, remove),
     );
     return row;
@@ -120,7 +120,8 @@ export class ShardsPanel {
     const fill = find(".share-bar i");
     fill.style.width = `${(100 * shown) / all}%`;
     fill.style.background = shardColor(line.id);
-    say(find(".share-text"), line.after === null || change === 0 ? percent(line.slots, all) : `${percent(line.slots, all)} → ${percent(shown, all)}`);
+    say(find(".share-text .before"), change === 0 ? "" : `${percent(line.slots, all)} → `);
+    say(find(".share-text span:last-child"), percent(shown, all));
     const remove = /** @type {HTMLButtonElement} */ (find("button"));
     const back = line.tag === "leaves";
     say(remove, back ? "↺" : "✕");

@@ -87,7 +87,7 @@ function writes({ authority, roles, carved }) {
 function reads({ authority, roles, carved }) {
   const other = authority === "from" ? "to" : "from";
   const readable = carved && roles[other] === "readable-mirror";
-  return readable ? `${other} inside the ramp, else ${authority}` : authority;
+  return readable ? `${other} in the ramp, else ${authority}` : authority;
 }
 
 /** An answer in a few words. @param {import("../package.js").Answer} answer */
