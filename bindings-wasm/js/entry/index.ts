@@ -1,10 +1,17 @@
 // The usual entry: the module stands in this file as text, and is started at import.
-import text from 'ringshift-base64';
+import { inflateSync } from 'fflate';
+import { packed, size } from 'ringshift-base64';
 import { start } from '../wasm.js';
 
-const bytes = 'fromBase64' in Uint8Array
-  ? (Uint8Array as unknown as { fromBase64(text: string): Uint8Array<ArrayBuffer> }).fromBase64(text)
-  : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-start(new WebAssembly.Module(bytes));
+// Where there is Node's own zlib, it is ten times as fast as ours, and synchronous too.
+const zlib = globalThis.process?.getBuiltinModule?.('node:zlib');
+function unpack(): Uint8Array {
+  if (zlib) return zlib.inflateRawSync(Buffer.from(packed, 'base64'));
+  const letters = atob(packed);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return inflateSync(bytes, { out: new Uint8Array(size) });
+}
+start(new WebAssembly.Module(unpack() as Uint8Array<ArrayBuffer>));
 
-export * from '../main.js';
+export * from 'ringshift-main';

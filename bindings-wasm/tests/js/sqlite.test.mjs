@@ -159,3 +159,9 @@ for (const [name, Database] of Object.entries(databases)) {
     });
   });
 }
+
+const major = Number(process.versions.node.split('.')[0]);
+const skip = major < 22 && 'this Node has no SQLite of its own: `npm run test:24`';
+test('both kinds of SQLite were tested', { skip }, () => {
+  assert.deepEqual(Object.keys(databases), ['node:sqlite', 'better-sqlite3']);
+});
