@@ -9,9 +9,6 @@ use crate::sh::Sh;
 const NODE_MAJOR_MIN: u32 = 20;
 const HOW: &str = "https://nodejs.org, your system's package, or on Debian that of \
                    https://github.com/nodesource/distributions";
-/// What the SQLite store's tests drive, beside the one that newer Nodes have: native, and made for
-/// one Node.
-const SQLITE: &str = "better-sqlite3";
 /// Folders with a `package-lock.json` that the gate needs.
 const FOLDERS: &[&str] = &["bindings-wasm", "bindings-wasm/tests/packaging"];
 
@@ -30,44 +27,6 @@ pub(super) fn install(missing: &mut Missing) {
             ));
         }
     }
-    if let Err(why) = sqlite() {
-        missing.push(format!(
-            "`{SQLITE}` for this Node: `npm rebuild {SQLITE} --prefix bindings-wasm`, which needs \
-             make and a C++ compiler where there is no ready-made one ({why})"
-        ));
-    }
-}
-
-/// Opens a database with the module as it is; else downloads or builds its native half.
-fn sqlite() -> Result<(), String> {
-    let open = "new (require('./bindings-wasm/node_modules/better-sqlite3'))(':memory:')";
-    let opens = || Sh::new("node -e").arg(open).succeeds();
-    if opens() {
-        return Ok(());
-    }
-    if !Sh::new("make --version").succeeds() || !Sh::new("c++ --version").succeeds() {
-        // A ready-made half may still be had.
-        if let Err(why) = debian::apt("make g++") {
-            println!("{why}; going on without");
-        }
-    }
-    let rebuild = Sh::new("npm rebuild --prefix bindings-wasm").arg(SQLITE);
-    match headers() {
-        Some(folder) => rebuild.env("npm_config_nodedir", folder).run()?,
-        None => rebuild.run()?,
-    }
-    if opens() {
-        return Ok(());
-    }
-    Err("it was built, but can't be loaded".to_owned())
-}
-
-/// Where this Node's headers are, when it came with them; else they are downloaded.
-fn headers() -> Option<String> {
-    let node = Sh::new("node --print process.execPath").output()?;
-    let prefix = Path::new(&node).parent()?.parent()?;
-    let header = prefix.join("include/node/node.h");
-    header.exists().then(|| prefix.display().to_string())
 }
 
 fn program() -> Result<(), String> {
