@@ -189,7 +189,9 @@ class Program {
     } catch (error) {
       if (error instanceof Missing) return 'missing';
       if (error instanceof NotOffered) {
+        // What it would have made isn't there; what it would have changed isn't what it should be.
         if (call.as) this.objects.set(call.as, 'not offered');
+        if (call.do === 'command') this.objects.set(call.on, 'not offered');
         throw error;
       }
       if (!(error instanceof ringshift.RingshiftError)) return { crash: String(error?.stack ?? error) };

@@ -79,10 +79,9 @@ impl Machine<'_> {
     fn owners(&self, call: &Value) -> Said {
         let snapshot = self.snapshot(call, "on")?;
         let name = text(call, "keyspace")?;
-        let keyspaces = &snapshot.content().keyspaces;
-        let keyspace = keyspaces.iter().find(|keyspace| keyspace.name == name);
-        let keyspace = keyspace.ok_or(Refused::Slug("unknown_keyspace"))?;
-        Ok(json!(keyspace.table()))
+        let router = Router::new(snapshot);
+        let keyspace = router.keyspace(name).map_err(|e| Refused::from(e.code()))?;
+        Ok(json!(keyspace.owners()))
     }
 
     fn install(&mut self, call: &Value) -> Said {
