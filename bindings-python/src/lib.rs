@@ -21,7 +21,7 @@ mod _ringshift {
     #[pymodule_export]
     use crate::store::{
         Chunks, Decision, Effect, GateStep, Guard, MemoryShard, RefreshGate, SqliteRecipe, decide,
-        key_bytes, row_digest, sqlite_recipe, statements,
+        guard_columns, key_bytes, row_digest, sqlite_recipe, statements,
     };
 
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! Snapshot, Router and Keyspace: where keys are.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use ringshift::record::snapshot_in;
 use ringshift::{Draft, ErrorCode, KeyspaceId, ShardIndex, Topology};
 
-use crate::convert::{Arg, Packed, bytes_of, data, key, locked, python, text_or_data_from};
+use crate::convert::{Arg, Packed, bytes_of, data, key, python, text_or_data_from};
 use crate::error::{Error, argument};
 
 /// The whole routing state at one epoch. Immutable.
@@ -129,13 +129,7 @@ impl Routing {
 
 /// Routes keys by a snapshot, and moves to the next. One for a process; any thread may call it.
 #[pyclass(frozen, module = "ringshift")]
-pub(crate) struct Router(Arc<Shared>);
-
-struct Shared {
-    now: ArcSwap<Routing>,
-    /// Held by whoever puts a newer one in place; whoever routes never waits.
-    installing: Mutex<()>,
-}
+pub(crate) struct Router(Arc<ArcSwap<Routing>>);
 
 /// A snapshot, or its bytes.
 fn snapshot_of(given: &Bound<'_, PyAny>) -> Result<Arc<ringshift::Snapshot>, Error> {
@@ -151,42 +145,40 @@ impl Router {
     fn new(py: Python<'_>, snapshot: &Bound<'_, PyAny>) -> Result<Self, Error> {
         let snapshot = snapshot_of(snapshot)?;
         let router = py.detach(|| ringshift::Router::new(snapshot));
-        Ok(Self(Arc::new(Shared {
-            now: ArcSwap::from_pointee(Routing::new(py, router)),
-            installing: Mutex::default(),
-        })))
+        Ok(Self(Arc::new(ArcSwap::from_pointee(Routing::new(py, router)))))
     }
 
     /// Puts a newer snapshot in force, for every keyspace of this router: `"replaced"`, or
     /// `"same"` for the one in force. An older or a foreign one is refused.
     fn install(&self, py: Python<'_>, snapshot: &Bound<'_, PyAny>) -> Result<&'static str, Error> {
         let snapshot = snapshot_of(snapshot)?;
-        // Compiling and waiting for another installer, both without the interpreter.
-        py.detach(|| {
-            let _alone = locked(&self.0.installing);
-            let Some(newer) = self.0.now.load().router.successor(snapshot)? else {
+        loop {
+            let now = self.0.load_full();
+            // Compiling takes a while: other threads may run, and install, meanwhile.
+            let Some(newer) = py.detach(|| now.router.successor(Arc::clone(&snapshot)))? else {
                 return Ok("same");
             };
-            let newer = Python::attach(|py| Routing::new(py, newer));
-            self.0.now.store(Arc::new(newer));
-            Ok("replaced")
-        })
+            let newer = Arc::new(Routing::new(py, newer));
+            if Arc::ptr_eq(&self.0.compare_and_swap(&now, newer), &now) {
+                return Ok("replaced");
+            }
+        }
     }
 
     /// The snapshot in force.
     #[getter]
     fn snapshot(&self) -> Snapshot {
-        Snapshot(Arc::clone(self.0.now.load().router.snapshot()))
+        Snapshot(Arc::clone(self.0.load().router.snapshot()))
     }
 
     #[getter]
     fn epoch(&self) -> u32 {
-        self.0.now.load().router.snapshot().epoch().get()
+        self.0.load().router.snapshot().epoch().get()
     }
 
     /// The keyspace of that name: it stays valid over `install`.
     fn keyspace(&self, name: Arg<String>) -> Result<Keyspace, Error> {
-        let id = self.0.now.load().router.keyspace(&name.0)?.id();
+        let id = self.0.load().router.keyspace(&name.0)?.id();
         Ok(Keyspace { shared: Arc::clone(&self.0), name: name.0, id })
     }
 
@@ -204,7 +196,7 @@ impl Router {
 /// One keyspace of a router: what routes keys.
 #[pyclass(frozen, module = "ringshift")]
 pub(crate) struct Keyspace {
-    shared: Arc<Shared>,
+    shared: Arc<ArcSwap<Routing>>,
     #[pyo3(get)]
     name: String,
     id: KeyspaceId,
@@ -217,7 +209,7 @@ impl Keyspace {
         &self,
         ask: impl FnOnce(ringshift::Keyspace<'_>, &Routing) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let now = self.shared.now.load();
+        let now = self.shared.load();
         match now.router.keyspace_at(self.id) {
             Some(keyspace) => ask(keyspace, &now),
             // A later snapshot may be without it.

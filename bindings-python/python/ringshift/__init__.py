@@ -31,15 +31,57 @@ from ringshift._ringshift import (
 )
 
 if TYPE_CHECKING:
+    from ringshift._types import (
+        AsyncStore,
+        AsyncTopology,
+        Delete,
+        Ended,
+        Figures,
+        Found,
+        Put,
+        PutIf,
+        Request,
+        Response,
+        Store,
+        Topology,
+        Value,
+        Written,
+    )
+    from ringshift.aio import AsyncClient
+    from ringshift.client import Client
     from ringshift.errors import RingshiftError
 
 # What is imported when it is first asked for: routing alone needs none of it.
 _LATER: dict[str, str] = {
+    "AsyncClient": "ringshift.aio",
+    "AsyncStore": "ringshift._types",
+    "AsyncTopology": "ringshift._types",
+    "Client": "ringshift.client",
+    "Delete": "ringshift._types",
+    "Ended": "ringshift._types",
+    "Figures": "ringshift._types",
+    "Found": "ringshift._types",
+    "Put": "ringshift._types",
+    "PutIf": "ringshift._types",
+    "Request": "ringshift._types",
+    "Response": "ringshift._types",
+    "Store": "ringshift._types",
+    "Topology": "ringshift._types",
+    "Value": "ringshift._types",
+    "Written": "ringshift._types",
     "RingshiftError": "ringshift.errors",
 }
 
 __all__ = [
+    "AsyncClient",
+    "AsyncStore",
+    "AsyncTopology",
     "Attempt",
+    "Client",
+    "Delete",
+    "Ended",
+    "Figures",
+    "Found",
     "GateStep",
     "Guard",
     "Keyspace",
@@ -47,15 +89,23 @@ __all__ = [
     "Operation",
     "Outcome",
     "Policy",
+    "Put",
+    "PutIf",
     "RefreshGate",
     "Refusal",
     "Reply",
+    "Request",
+    "Response",
     "RingshiftError",
     "Router",
     "Shadow",
     "ShadowStep",
     "Snapshot",
     "Step",
+    "Store",
+    "Topology",
+    "Value",
+    "Written",
     "__version__",
     "error_codes",
     "key_bytes",
