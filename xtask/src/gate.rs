@@ -2,7 +2,7 @@
 
 use crate::sh::Sh;
 use crate::wasm::{self, Place};
-use crate::{imports, js, nostd, package, python, setup, vectors, walls};
+use crate::{imports, js, nostd, package, python, readme, setup, vectors, walls};
 
 /// One step of the gate.
 pub(crate) struct Step {
@@ -80,6 +80,11 @@ pub(crate) const STEPS: &[Step] = &[
         python::wheel,
     ),
     step("py-types", "its declarations and its style", python::types),
+    step(
+        "readme",
+        "the README's JavaScript and Python, as they stand there",
+        readme::run,
+    ),
     step("wasm-page", "the glue's own tests, in a page", || {
         wasm::tests(Place::Page)
     }),

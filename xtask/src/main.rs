@@ -11,6 +11,7 @@ mod lexer;
 mod nostd;
 mod package;
 mod python;
+mod readme;
 mod setup;
 mod sh;
 mod test;

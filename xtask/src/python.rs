@@ -50,7 +50,8 @@ pub(crate) fn install(environment: &std::path::Path) -> Result<(), String> {
         .run()
 }
 
-fn python() -> Sh {
+/// The interpreter of the environment that [`wheel`] has made.
+pub(crate) fn python() -> Sh {
     Sh::program(&python_of(&clean()))
 }
 
