@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
@@ -11,7 +11,6 @@ import { dts } from 'rollup-plugin-dts';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
 const out = join(root, 'dist', 'npm');
-const gen = join(out, 'gen');
 const pkg = join(out, 'package');
 const files = join(pkg, 'dist');
 
@@ -59,37 +58,63 @@ function module(to, features) {
   writeFileSync(join(to, 'gen.d.ts'), `${types}\nexport function __wbg_set_wasm(exports: unknown): void;\n`);
   return optimised;
 }
-const wasm = module(gen);
-cpSync(wasm, join(files, 'ringshift.wasm'));
+
+/** What an entry is made of: the exports, the bindings and the module beside them. */
+function flavour(main, name, features) {
+  const gen = join(out, `gen-${name}`);
+  const wasm = module(gen, features);
+  cpSync(wasm, join(files, `${name}.wasm`));
+  return { main, name, gen, wasm };
+}
+const usual = flavour('main.ts', 'ringshift', undefined);
+const whole = flavour('migrate-main.ts', 'ringshift-migrate', 'migrate');
 
 // The entries.
-const parts = (from, wasm) => ({
+const parts = ({ main, name, gen, wasm }) => ({
   name: 'parts',
   setup(build) {
-    build.onResolve({ filter: /^ringshift-gen$/ }, () => ({ path: join(from, 'ringshift_wasm_bg.js') }));
+    const at = (filter, path) => build.onResolve({ filter }, () => path);
+    at(/^ringshift-gen$/, { path: join(gen, 'ringshift_wasm_bg.js') });
+    at(/^ringshift-main$/, { path: join(here, 'js', main) });
+    at(/^ringshift-module\.wasm$/, { path: `./${name}.wasm`, external: true });
+    at(/^ringshift-base64$/, { path: name, namespace: 'base64' });
     // One copy of the error's class: the bindings' own, and ours.
-    build.onResolve({ filter: /shapes\.js$/ }, () => ({ path: join(here, 'js', 'shapes.js') }));
-    build.onResolve({ filter: /^ringshift-base64$/ }, ({ path }) => ({ path, namespace: 'base64' }));
-    build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path, external: true }));
-    build.onLoad({ filter: /./, namespace: 'base64' }, () => (
-      { contents: `export default '${readFileSync(wasm).toString('base64')}'` }));
+    at(/shapes\.js$/, { path: join(here, 'js', 'shapes.js') });
+    build.onLoad({ filter: /./, namespace: 'base64' }, () => {
+      // What is packed here can't be packed again on its way, so base64 costs nothing then.
+      const bytes = readFileSync(wasm);
+      const packed = deflateRawSync(bytes, { level: 9 }).toString('base64');
+      return { contents: `export const size = ${bytes.length};\nexport const packed = '${packed}';\n` };
+    });
   },
 });
 
-async function entry(from, to, format, external = []) {
-  const outfile = join(files, to);
+async function entry(flavour, from, to, format, external = []) {
   const { metafile } = await esbuild.build({
-    entryPoints: [join(here, 'js', from)],
-    outfile, format, external,
+    entryPoints: [join(here, 'js', 'entry', from)],
+    outfile: join(files, to),
+    format,
+    external,
     bundle: true,
     metafile: true,
     minifySyntax: true,
     platform: 'neutral',
     target: 'es2022',
     legalComments: 'none',
-    plugins: [parts(gen, wasm)],
+    banner: { js: '/*! ringshift, MIT OR Apache-2.0. Unpacks its module with fflate, MIT, (c) Arjun Barrett. */' },
+    plugins: [parts(flavour)],
   });
   return Object.values(metafile.outputs).flatMap((output) => output.exports);
+}
+
+/** An entry for bundlers and browsers, for both of Node's module systems, and for workers. */
+async function entries(flavour, name, suffix) {
+  const names = await entry(flavour, 'index.ts', `${name}.mjs`, 'esm');
+  await entry(flavour, 'index.ts', `${name}.cjs`, 'cjs');
+  await entry(flavour, 'workerd.ts', `workerd${suffix}.mjs`, 'esm');
+  // One instance for both of Node's module systems.
+  writeFileSync(join(files, `node${suffix}.mjs`),
+    `import cjs from './${name}.cjs';\nexport const { ${names.join(', ')} } = cjs;\n`);
 }
 
 async function types(from, to) {
@@ -103,25 +128,27 @@ async function types(from, to) {
   cpSync(join(files, `${to}.d.ts`), join(files, `${to}.d.cts`));
 }
 
-const names = await entry('entry/index.ts', 'index.mjs', 'esm');
-await entry('entry/index.ts', 'index.cjs', 'cjs');
-await entry('entry/workerd.ts', 'workerd.mjs', 'esm');
-await entry('entry/slim.ts', 'slim.mjs', 'esm');
+await entries(usual, 'index', '');
+await entries(whole, 'migrate', '-migrate');
+await entry(usual, 'slim.ts', 'slim.mjs', 'esm');
 for (const [format, extension] of [['esm', 'mjs'], ['cjs', 'cjs']]) {
-  await entry('stores/sqlite/index.ts', `stores/sqlite.${extension}`, format, ['ringshift']);
+  await entry(usual, '../stores/sqlite/index.ts', `stores/sqlite.${extension}`, format, ['ringshift']);
 }
-// One instance for both of Node's module systems.
-writeFileSync(join(files, 'node.mjs'),
-  `import cjs from './index.cjs';\nexport const { ${names.join(', ')} } = cjs;\n`);
 await types('main.ts', 'index');
+await types('migrate-main.ts', 'migrate');
 await types('entry/slim.ts', 'slim');
 await types('stores/sqlite/index.ts', 'stores/sqlite');
 rmSync(join(files, 'slim.d.cts'));
 
 // The package.
-const both = (name) => ({
-  import: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.mjs` },
+const both = (name, from) => ({
+  import: { types: `./dist/${name}.d.ts`, default: `./dist/${from}.mjs` },
   require: { types: `./dist/${name}.d.cts`, default: `./dist/${name}.cjs` },
+});
+const paths = (name, suffix) => ({
+  workerd: { types: `./dist/${name}.d.ts`, default: `./dist/workerd${suffix}.mjs` },
+  node: both(name, `node${suffix}`),
+  ...both(name, name),
 });
 writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
   name: 'ringshift',
@@ -139,17 +166,12 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
   module: './dist/index.mjs',
   types: './dist/index.d.ts',
   exports: {
-    '.': {
-      workerd: { types: './dist/index.d.ts', default: './dist/workerd.mjs' },
-      node: {
-        import: { types: './dist/index.d.ts', default: './dist/node.mjs' },
-        require: { types: './dist/index.d.cts', default: './dist/index.cjs' },
-      },
-      ...both('index'),
-    },
-    './stores/sqlite': both('stores/sqlite'),
+    '.': paths('index', ''),
+    './migrate': paths('migrate', '-migrate'),
+    './stores/sqlite': both('stores/sqlite', 'stores/sqlite'),
     './slim': { types: './dist/slim.d.ts', default: './dist/slim.mjs' },
     './ringshift.wasm': './dist/ringshift.wasm',
+    './ringshift-migrate.wasm': './dist/ringshift-migrate.wasm',
     './package.json': './package.json',
   },
 }, null, 2)}\n`);
@@ -163,7 +185,7 @@ symlinkSync(pkg, join(here, 'node_modules', 'ringshift'), 'junction');
 // Its size.
 const GZIP_MAX = 60 * 1024;
 const kb = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
-for (const name of ['ringshift.wasm', 'index.mjs']) {
+for (const name of ['ringshift.wasm', 'index.mjs', 'ringshift-migrate.wasm', 'migrate.mjs']) {
   const path = join(files, name);
   console.log(`${name}: ${kb(statSync(path).size)}, gzip ${kb(gzipSync(readFileSync(path), { level: 9 }).length)}`);
 }

@@ -4,7 +4,8 @@ import { drive, Waits } from './drive.js';
 import type { Answer, Driven, World } from './drive.js';
 import { ClientKeyspace } from './keyspace.js';
 import { keyBytes } from './keys.js';
-import { Operation, RefreshGate, RingshiftError, Router } from './machine.js';
+import { Operation, RefreshGate, Router } from './machine.js';
+import { RingshiftError } from './shapes.js';
 import type { Keyspace, Snapshot } from './machine.js';
 import type { Attempt, Key, Policy, ShardInfo } from './types.js';
 import { channel } from './observe.js';
@@ -24,6 +25,8 @@ import type {
 
 /** Two refreshes that found nothing new are about this far apart. */
 const REFRESH_GAP_MS = 5;
+/** Mirror writes in the background; whoever has begun one more than that waits for it. */
+const TRAILING_MAX = 1_024;
 /** How long a watcher rests after a failure, or where a topology can't be watched. */
 const WATCH_GAP_MS = 1_000;
 
@@ -69,7 +72,7 @@ export class Client {
   /** Every shard there ever was, by id. */
   readonly #shards = new Map<number, ShardInfo>();
   #snapshot: Snapshot;
-  #fetching: Promise<void> = Promise.resolve();
+  #fetching: Promise<unknown> = Promise.resolve();
   #refreshError: unknown;
   #operations = 0;
   #retries = 0;
@@ -146,8 +149,8 @@ export class Client {
   async refresh(): Promise<boolean> {
     this.checkOpen();
     const { epoch } = this;
-    await this.#fetch(epoch);
-    if (this.#refreshError !== undefined) throw this.#refreshError;
+    const error = await this.#fetch(epoch);
+    if (error !== undefined) throw error;
     return this.epoch > epoch;
   }
 
@@ -178,6 +181,7 @@ export class Client {
       this.#closing.abort(reason);
       for (const waits of this.#waiting) waits.stop(reason);
       this.#shadows.close(reason);
+      this.#router.free();
     }
     await Promise.allSettled(this.#trailing);
   }
@@ -209,7 +213,7 @@ export class Client {
     const policy = { ...this.#policy, seed: (this.#name[1]! ^ number) >>> 0 };
     const own = { key: keyBytes(key), op: this.#operationKey(number) };
     const operation = Operation[kind](keyspace, key, policy, this.now());
-    let cause: unknown;
+    let [cause, trailing]: [unknown, Promise<unknown>?] = [undefined];
     const send: World<F>['send'] = (attempt, row, signal) => {
       const request =
         attempt.kind === 'read'
@@ -227,7 +231,9 @@ export class Client {
       key,
       waits: new Waits(this.now),
       send,
-      trail: (attempt) => this.#trail(() => send(attempt, null, () => this.#closing.signal)),
+      trail: (attempt) => {
+        trailing = this.#trail(() => send(attempt, null, () => new AbortController().signal));
+      },
       refresh: (newerThan) => this.#refresh(newerThan),
     };
     const stop = (): void => world.waits.stop(signal?.reason);
@@ -239,6 +245,7 @@ export class Client {
       if (kind === 'read' && !this.#closing.signal.aborted) {
         this.#shadows.compare(operation.shadow(policy, this.now()), world, own.key);
       }
+      if (this.#trailing.size > TRAILING_MAX) await trailing;
       return this.#settle(call, driven, cause);
     } finally {
       signal?.removeEventListener('abort', stop);
@@ -287,12 +294,13 @@ export class Client {
   }
 
   /** Nobody waits for it; catch-up carries what it can't. */
-  #trail(send: () => Answer<unknown>): void {
+  #trail(send: () => Answer<unknown>): Promise<unknown> {
     const sent = Promise.resolve()
       .then(send)
       .catch(() => undefined)
       .finally(() => this.#trailing.delete(sent));
     this.#trailing.add(sent);
+    return sent;
   }
 
   #learn(snapshot: Snapshot): void {
@@ -307,32 +315,32 @@ export class Client {
       case 'in-hand':
         return;
       case 'join':
-        return this.#fetching;
+        return void (await this.#fetching);
       case 'wait':
         return void (await new Waits(this.now).first(null, step.until));
       case 'fetch':
         this.#fetching = this.#fetch(this.epoch);
-        return this.#fetching;
+        return void (await this.#fetching);
     }
   }
 
-  /** Whatever comes of it, the gate hears that the fetch is over. */
-  async #fetch(newerThan: number): Promise<void> {
+  /** Whatever comes of it, the gate hears that the fetch is over. Answers what went wrong. */
+  async #fetch(newerThan: number): Promise<unknown> {
     const begun = this.now();
-    this.#refreshError = undefined;
+    let error: unknown;
     try {
       const fetched = await this.#topology.fetch(newerThan, this.#asking());
       if (fetched !== null) this.install(fetched);
       this.#gate.fetched(this.now(), this.epoch);
-    } catch (error) {
-      this.#refreshError = error;
+    } catch (thrown) {
+      error = thrown;
       this.#gate.failed(this.now());
     }
+    this.#refreshError = error;
     if (refreshes?.hasSubscribers) {
-      const { epoch } = this;
-      const ms = this.now() - begun;
-      refreshes.publish({ newerThan, epoch, ms, error: this.#refreshError });
+      refreshes.publish({ newerThan, epoch: this.epoch, ms: this.now() - begun, error });
     }
+    return error;
   }
 
   #asking(): { have: Snapshot; signal: AbortSignal } {

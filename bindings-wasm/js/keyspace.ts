@@ -1,9 +1,6 @@
 /** A client's keyspace: where keys are routed, read and written. */
 
 import type { Client, Sender } from './client.js';
-import { RingshiftError } from './machine.js';
-import type { Keyspace } from './machine.js';
-import type { Attempt, Description, Explanation, Key, Packed, Reply, ShardShare } from './types.js';
 import type {
   CallOptions,
   Change,
@@ -14,7 +11,9 @@ import type {
   Value,
   Written,
 } from './client-types.js';
-import type { Found } from './types.js';
+import { Keyspace } from './machine.js';
+import { RingshiftError } from './shapes.js';
+import type { Attempt, Found, Key, Reply, ShardShare } from './types.js';
 
 /** What a caller's own function is given and answers: see {@link ClientKeyspace.run}. */
 export type Runner<F> = (
@@ -23,49 +22,14 @@ export type Runner<F> = (
   signal: AbortSignal,
 ) => Reply | Response<F> | PromiseLike<Reply | Response<F>>;
 
-/** A client's keyspace. Everything about routing is as in {@link Keyspace}. */
-export class ClientKeyspace {
+/** A client's keyspace: routes as every keyspace does, and reads and writes. */
+export class ClientKeyspace extends Keyspace {
   readonly #client: Client;
-  readonly #keyspace: Keyspace;
 
   /** @internal */
   constructor(client: Client, keyspace: Keyspace) {
+    super(keyspace._router, keyspace.name, keyspace.id);
     this.#client = client;
-    this.#keyspace = keyspace;
-  }
-
-  get name(): string {
-    return this.#keyspace.name;
-  }
-  get id(): number {
-    return this.#keyspace.id;
-  }
-  route(key: Key): number {
-    return this.#keyspace.route(key);
-  }
-  shardOf(key: Key): string {
-    return this.#keyspace.shardOf(key);
-  }
-  describe(key: Key): Description {
-    return this.#keyspace.describe(key);
-  }
-  explain(key: Key): Explanation {
-    return this.#keyspace.explain(key);
-  }
-  routeMany(keys: readonly Key[] | Packed): Uint16Array {
-    return this.#keyspace.routeMany(keys);
-  }
-  routeManyInto(keys: readonly Key[] | Packed, out: Uint16Array): number {
-    return this.#keyspace.routeManyInto(keys, out);
-  }
-  groupByShard(keys: readonly Key[] | Packed): Map<string, number[]> {
-    return this.#keyspace.groupByShard(keys);
-  }
-  replicas(key: Key, n: number): string[] {
-    return this.#keyspace.replicas(key, n);
-  }
-  shards(): ShardShare[] {
-    return this.#keyspace.shards();
   }
 
   /** The key's value and version, `null` when there is no row. */
@@ -164,7 +128,7 @@ export class ClientKeyspace {
     send: Sender<F>,
     options?: CallOptions,
   ): Promise<Ended<F>> {
-    return this.#client.run({ keyspace: this.#keyspace, key, kind, change, send, options });
+    return this.#client.run({ keyspace: this, key, kind, change, send, options });
   }
 }
 

@@ -1,55 +1,11 @@
 import * as raw from 'ringshift-gen';
 import * as check from './check.js';
+import { Held, camel, held, text } from './held.js';
 import { many, put } from './keys.js';
-import { RingshiftError } from './shapes.js';
 import type {
   Attempt, Content, Decision, Description, Explanation, Key, Packed, Policy, RefreshStep, Reply,
   Response, ShadowStep, ShardInfo, ShardShare, Step,
 } from './types.js';
-
-/** What stands in the place of a value that was freed: whatever is asked of it, it throws. */
-const GONE = new Proxy({}, {
-  get() {
-    throw new RingshiftError('disposed', 'it was freed; keep it for as long as it is used');
-  },
-});
-
-/** Something that lives in the module's memory. What is never freed goes with the process. */
-abstract class Held<T extends { free(): void }> {
-  /** @internal */
-  _raw: T;
-  /** @internal */
-  constructor(held: T) {
-    this._raw = held;
-  }
-  /** Gives the memory back. A second time does nothing; any other use throws `disposed`. */
-  free(): void {
-    if (this._raw === GONE) return;
-    this._raw.free();
-    this._raw = GONE as T;
-  }
-  /** The same, for `using`. */
-  [Symbol.dispose](): void {
-    this.free();
-  }
-}
-
-/** What `of` holds, if it is one of `kind` and wasn't freed. */
-function held<T extends { free(): void }>(of: Held<T>, kind: Function, what: string): T {
-  if (!(of instanceof kind)) throw check.bad(what, `a ${kind.name}`, of);
-  void (of._raw as unknown as { __wbg_ptr: number }).__wbg_ptr;
-  return of._raw;
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value === 'string') return value;
-  throw check.bad(what, 'a string', value);
-}
-
-/** Data of the core's, with names as they are here. */
-const camel = <T>(data: object): T => Object.fromEntries(Object.entries(data).map(
-  ([name, value]) => [name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), value],
-)) as T;
 
 /** The whole routing state at one epoch. Immutable. */
 export class Snapshot extends Held<raw.Snapshot> {
@@ -92,11 +48,20 @@ export class Snapshot extends Held<raw.Snapshot> {
   }
   /** Whether the two are the same state. */
   equals(other: Snapshot): boolean {
-    return this.digest === held(other, Snapshot, 'the other').digest();
+    return this.digest === check.object(other, 'the other').digest;
   }
   override toString(): string {
     return `Snapshot(${this.cluster}, epoch ${this.epoch}, ${this.digest.slice(0, 12)})`;
   }
+}
+
+/** What holds a snapshot: also one of another copy of this package, or bytes. */
+export function snapshotOf(snapshot: Snapshot | Uint8Array): raw.Snapshot {
+  if (snapshot instanceof Snapshot) return held(snapshot, Snapshot, 'a snapshot');
+  if (snapshot instanceof Uint8Array) return raw.Snapshot.decode(snapshot);
+  const { encode } = check.object(snapshot, 'a snapshot') as Snapshot;
+  if (typeof encode !== 'function') throw check.bad('a snapshot', 'a Snapshot or its bytes', snapshot);
+  return raw.Snapshot.decode(encode.call(snapshot));
 }
 
 /** Routes keys by one snapshot, and moves to the next. Keep one for as long as you route. */
@@ -107,23 +72,23 @@ export class Router extends Held<raw.Router> {
 
   /** A router by a snapshot, or by its bytes. */
   constructor(snapshot: Snapshot | Uint8Array) {
-    const first = snapshot instanceof Uint8Array ? Snapshot.decode(snapshot) : snapshot;
-    super(new raw.Router(held(first, Snapshot, 'a snapshot')));
-    this._names = first.shards.map((shard) => shard.name);
+    super(new raw.Router(snapshotOf(snapshot)));
+    this.#read();
   }
   /** Puts a newer snapshot in force. One that isn't newer, or of another history, is refused. */
   install(snapshot: Snapshot | Uint8Array): 'replaced' | 'same' {
-    const next = snapshot instanceof Uint8Array ? Snapshot.decode(snapshot) : snapshot;
-    const replaced = this._raw.install(held(next, Snapshot, 'a snapshot'));
-    if (replaced) this._names = next.shards.map((shard) => shard.name);
-    if (replaced) this.#snapshot = undefined;
-    if (next !== snapshot) next.free();
-    return replaced ? 'replaced' : 'same';
+    if (!this._raw.install(snapshotOf(snapshot))) return 'same';
+    this.#read();
+    return 'replaced';
+  }
+  #read(): void {
+    this._names = this._raw.names();
+    this.#snapshot = undefined;
   }
   /** The snapshot in force. */
   get snapshot(): Snapshot {
     const [now, known] = [this._raw, this.#snapshot];
-    if (known === undefined || (known._raw as unknown) === GONE) this.#snapshot = new Snapshot(now.snapshot());
+    if (known === undefined || known.freed) this.#snapshot = new Snapshot(now.snapshot());
     return this.#snapshot as Snapshot;
   }
   /** Its epoch. */
@@ -289,8 +254,8 @@ export class MemoryShard extends Held<raw.MemoryShard> {
     super(new raw.MemoryShard());
   }
   /** Gives it what the snapshot gives to the shard of that number, as a coordinator of `term` does. */
-  home(snapshot: Snapshot, shard: number, term = 0): void {
-    this._raw.home(held(snapshot, Snapshot, 'a snapshot'), check.uint(shard, 'shard'), check.uint(term, 'term'));
+  home(snapshot: Snapshot | Uint8Array, shard: number, term = 0): void {
+    this._raw.home(snapshotOf(snapshot), check.uint(shard, 'shard'), check.uint(term, 'term'));
   }
   /** Carries out one request of an operation. */
   attempt(attempt: Attempt, key: Uint8Array, content: Content | null): Response {
@@ -374,4 +339,3 @@ export const statements = (): Readonly<Record<string, string>> => recipe().state
 
 /** The slugs of all errors. */
 export const errorCodes = (): string[] => raw.errorCodes();
-export { RingshiftError };

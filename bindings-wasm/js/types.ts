@@ -204,3 +204,94 @@ export interface Decision {
   /** The shard's present revision. */
   readonly revision: bigint;
 }
+
+/** What is wished of a topology. */
+export interface Changes {
+  /** Shards to add. */
+  readonly add?: readonly {
+    readonly id: number; readonly name: string; readonly weight?: number; readonly endpoint?: string;
+    readonly zone?: string; readonly tags?: readonly string[];
+  }[];
+  /** Numbers of shards to empty and strike off the list. */
+  readonly remove?: readonly number[];
+  /** Shards to give another weight. */
+  readonly reweight?: readonly { readonly id: number; readonly weight: number }[];
+}
+
+/** What moves in one keyspace. */
+export interface PlanFigures {
+  readonly keyspace: string;
+  readonly slots: number;
+  readonly slots_moved: number;
+  /** The least that any plan could move for the same shares. */
+  readonly slots_least: number;
+  /** Slots that `hash % N` would move. */
+  readonly slots_modulo: number;
+  readonly waves: number;
+}
+
+/** How a migration is carried out. What is left out is as usual. Times are in milliseconds. */
+export interface Settings {
+  /** Whether writes in double-write and reversed are answered after both shards have them. */
+  readonly strict?: boolean;
+  /** Keys of a million whose reads are compared in shadow-read; 0 skips the phase. */
+  readonly shadow_ppm?: number;
+  readonly shadow_ms?: number;
+  /** Whether the two sides are compared, slot by slot, before reads move. */
+  readonly verify?: boolean;
+  /** The steps of read-new, in keys of a million. */
+  readonly ramps_ppm?: readonly number[];
+  readonly ramp_ms?: number;
+  /** How long reversed lasts: the rollback window. */
+  readonly reversed_ms?: number;
+  /** Rows of a chunk of backfill, catch-up or purge. */
+  readonly chunk_rows?: number;
+  readonly lag_rows_max?: number;
+  readonly checkpoint_chunks?: number;
+  readonly barrier_ms?: number;
+  readonly retry_ms?: number;
+}
+
+/** A coordinator's command: one name, and its fields. */
+export type Command = Readonly<Record<string, unknown>>;
+/** An answer to one: a name, or one name and its fields. */
+export type Answer = string | Readonly<Record<string, unknown>>;
+/** What a coordinator keeps beside the snapshot. */
+export type Log = Readonly<Record<string, unknown>>;
+/** A key on which the two sides of a wave differ. */
+export interface Mismatch { readonly key: readonly number[]; readonly kind: 'missing' | 'extra' | 'stale' | 'different' }
+
+/** What a coordinator wants next. */
+export type Action =
+  | {
+    readonly do: {
+      /** Names the command to its answer. */
+      readonly id: number;
+      /** Where in the migration it stands. */
+      readonly point: { readonly goal: string | Readonly<Record<string, number>>; readonly stage: string };
+      /** The domain of the wave that it is about. */
+      readonly wave: number | null;
+      /** The number of the shard that it goes to; null: to the topology store. */
+      readonly shard: number | null;
+      readonly command: Command;
+    };
+  }
+  | { readonly wait: { readonly until: number } }
+  | { readonly over: string | Readonly<Record<string, unknown>> };
+
+/** What a request wants to do. */
+export type Access = 'read' | 'write' | 'apply' | 'copy' | 'purge' | 'collect';
+
+/** What a shard durably knows of one domain. */
+export interface GuardRow {
+  readonly domain: number;
+  readonly keyspace: number;
+  readonly epoch: number;
+  readonly role: 'none' | 'authority' | 'mirror' | 'readable-mirror';
+  readonly closed: boolean;
+  readonly drained: number;
+  readonly in_wave: boolean;
+  readonly authority_epoch: number;
+}
+/** A row of an install, and what its domain takes hold of. */
+export interface InstallRow { readonly row: GuardRow; readonly claims: readonly unknown[] }

@@ -85,10 +85,15 @@ pub fn room(bytes: usize, keys: usize) -> Vec<usize> {
     })
 }
 
-/// Hands the first `bytes` of the scratch buffer to `answer`.
+/// Hands the first `bytes` of the scratch buffer to `answer`; `None` where it isn't that long.
 #[inline]
-pub(crate) fn with_key<T>(bytes: usize, answer: impl FnOnce(&[u8]) -> T) -> T {
-    SCRATCH.with_borrow(|scratch| answer(scratch.bytes.get(..bytes).unwrap_or_default()))
+pub(crate) fn with_key<T>(bytes: usize, answer: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    SCRATCH.with_borrow(|scratch| scratch.bytes.get(..bytes).map(answer))
+}
+
+/// What is said where there is no room for a key that the caller says is there.
+pub(crate) fn no_room(bytes: usize) -> Fault {
+    Fault::argument(format!("there is no room for a key of {bytes} bytes"))
 }
 
 /// Hands the keys in the scratch buffer, and room for as many answers, to `answer`.
@@ -155,10 +160,11 @@ pub(crate) fn join(bytes: usize, parts: usize) -> Answer<usize> {
             from = end as usize;
         }
         let key = key.finish()?;
-        let place = scratch.bytes.get_mut(..key.len());
-        place
-            .ok_or_else(|| Fault::argument(format!("no room for {bytes} bytes")))?
-            .copy_from_slice(&key);
+        let place = scratch
+            .bytes
+            .get_mut(..key.len())
+            .ok_or_else(|| no_room(bytes))?;
+        place.copy_from_slice(&key);
         Ok(key.len())
     })
 }
@@ -170,6 +176,12 @@ pub(crate) fn plain(value: &impl Serialize) -> Answer {
         .serialize_maps_as_objects(true)
         .serialize_large_number_types_as_bigints(true);
     value.serialize(&serializer).map_err(Fault::argument)
+}
+
+/// Plain data, as the core's.
+#[cfg(feature = "migrate")]
+pub(crate) fn read<T: serde::de::DeserializeOwned>(value: JsValue) -> Answer<T> {
+    serde_wasm_bindgen::from_value(value).map_err(Fault::argument)
 }
 
 pub(crate) fn instant(ms: f64) -> Instant {

@@ -12,10 +12,10 @@ use wasm_bindgen::prelude::*;
 use crate::convert::fail;
 
 /// What is thrown.
-pub(crate) struct Fault(ErrorCode, String);
+pub struct Fault(ErrorCode, String);
 
 /// What exports answer.
-pub(crate) type Answer<T = JsValue> = Result<T, Fault>;
+pub type Answer<T = JsValue> = Result<T, Fault>;
 
 impl Fault {
     pub(crate) fn new(code: ErrorCode, message: impl Display) -> Self {

@@ -1,13 +1,13 @@
 //! The machines that a driver steps.
 
-use ringshift::{AttemptId, Compared, Epoch, MismatchKind, Plan, RefreshStep, ShadowStep, Step};
+use ringshift::{AttemptId, Compared, MismatchKind, Plan, RefreshStep, ShadowStep, Step};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{
-    attempt_out, done, instant, join, moment, outcome_out, policy_of, refresh, reply_of,
-    version_of, wait, with_key,
+    attempt_out, done, epoch_of, instant, join, moment, no_room, outcome_out, policy_of, refresh,
+    reply_of, version_of, wait, with_key,
 };
-use crate::error::{Answer, Fault};
+use crate::error::Answer;
 use crate::router::Router;
 
 fn plan(router: &Router, keyspace: u16, bytes: usize) -> Answer<Plan> {
@@ -155,7 +155,7 @@ impl RefreshGate {
     #[wasm_bindgen(constructor)]
     pub fn new(have: u32, gap_ms: u32, seed: u64) -> Answer<RefreshGate> {
         Ok(Self(ringshift::RefreshGate::new(
-            epoch(have)?,
+            epoch_of(have)?,
             gap_ms,
             seed,
         )))
@@ -163,7 +163,7 @@ impl RefreshGate {
 
     /// The moment to come back, or minus 1: in hand, minus 2: fetch, minus 3: join.
     pub fn want(&mut self, now: f64, newer_than: u32) -> Answer<f64> {
-        Ok(match self.0.want(instant(now), epoch(newer_than)?) {
+        Ok(match self.0.want(instant(now), epoch_of(newer_than)?) {
             RefreshStep::InHand => -1.0,
             RefreshStep::Fetch => -2.0,
             RefreshStep::Join => -3.0,
@@ -173,7 +173,7 @@ impl RefreshGate {
 
     /// The fetch brought this epoch.
     pub fn fetched(&mut self, now: f64, have: u32) -> Answer<()> {
-        self.0.fetched(instant(now), epoch(have)?);
+        self.0.fetched(instant(now), epoch_of(have)?);
         Ok(())
     }
 
@@ -186,10 +186,6 @@ impl RefreshGate {
     pub fn begun(&self) -> u64 {
         self.0.begun()
     }
-}
-
-fn epoch(number: u32) -> Answer<Epoch> {
-    Epoch::new(number).ok_or_else(|| Fault::argument("an epoch is 0 to 2^31 - 1"))
 }
 
 /// Makes one composite key of the parts in the scratch buffer; answers its bytes.
@@ -208,7 +204,8 @@ pub fn too_long(bytes: usize) -> Answer<()> {
 #[wasm_bindgen(js_name = rowDigest)]
 pub fn row_digest(bytes: usize, version: i64, value: Option<Vec<u8>>) -> Answer<u64> {
     let version = version_of(version)?;
-    Ok(with_key(bytes, |key| {
+    let digest = with_key(bytes, |key| {
         ringshift::row_digest(key, version, value.as_deref())
-    }))
+    });
+    digest.ok_or_else(|| no_room(bytes))
 }

@@ -7,7 +7,7 @@ use ringshift::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{plain, with_batch, with_key};
+use crate::convert::{no_room, plain, with_batch, with_key};
 use crate::error::{Answer, Fault};
 use ringshift::ErrorCode;
 
@@ -91,7 +91,7 @@ impl Router {
         answer: impl FnOnce(Keyspace<'_>, &[u8]) -> Result<T, ringshift::KeyError>,
     ) -> Answer<T> {
         let keyspace = self.keyspace(id)?;
-        Ok(with_key(bytes, |key| answer(keyspace, key))?)
+        with_key(bytes, |key| Ok(answer(keyspace, key)?)).ok_or_else(|| no_room(bytes))?
     }
 }
 
@@ -119,6 +119,12 @@ impl Router {
         self.0.snapshot().epoch().get()
     }
 
+    /// The shards' names, by index.
+    pub fn names(&self) -> Vec<String> {
+        let shards = self.0.snapshot().content().shards.iter();
+        shards.map(|shard| shard.name.clone()).collect()
+    }
+
     /// The number of the keyspace of that name.
     #[wasm_bindgen(js_name = keyspace)]
     pub fn keyspace_id(&self, name: &str) -> Answer<u16> {
@@ -131,7 +137,7 @@ impl Router {
         let Some(keyspace) = self.0.keyspace_at(KeyspaceId(keyspace)) else {
             return NO_SHARD;
         };
-        let route = with_key(bytes, |key| keyspace.route(key));
+        let route = with_key(bytes, |key| keyspace.route(key).ok()).flatten();
         route.map_or(NO_SHARD, |route| route.shard.0.into())
     }
 

@@ -21,4 +21,4 @@ export async function init(
   start(await WebAssembly.compileStreaming(response));
 }
 
-export * from '../main.js';
+export * from 'ringshift-main';

@@ -1,7 +1,7 @@
 // For Cloudflare's workers, where a module can't be made of bytes.
-import module from './ringshift.wasm';
+import module from 'ringshift-module.wasm';
 import { start } from '../wasm.js';
 
 start(module);
 
-export * from '../main.js';
+export * from 'ringshift-main';

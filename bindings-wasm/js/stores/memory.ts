@@ -10,22 +10,32 @@ import type { Request, Response, Store } from '../client-types.js';
  * For tests, for examples, and for pages that show what happens. Clients of one process may share
  * one.
  */
-export class MemoryStore implements Store {
-  readonly #shards = new Map<number, MemoryShard>();
+export class MemoryStore<S extends MemoryShard = MemoryShard> implements Store {
+  readonly #kind: new () => S;
+  readonly #shards = new Map<number, S>();
 
-  /** The shard of that id, for a coordinator's commands. */
-  shard(id: number): MemoryShard | undefined {
+  constructor(kind: new () => S) {
+    this.#kind = kind;
+  }
+
+  /** The shard of that id; that of `ringshift/migrate` takes a coordinator's commands. */
+  shard(id: number): S | undefined {
     return this.#shards.get(id);
   }
 
   install(snapshot: Snapshot): void {
     const first = this.#shards.size === 0;
     for (const { id } of snapshot.shards) {
-      if (this.#shards.has(id)) continue;
-      const shard = new MemoryShard();
-      if (first) shard.home(snapshot, id, 0);
-      this.#shards.set(id, shard);
+      if (!this.#shards.has(id)) this.open(id);
+      if (first) this.#shards.get(id)?.home(snapshot, id);
     }
+  }
+
+  /** Opens a shard that is to join, before any snapshot has it. */
+  open(id: number): S {
+    const shard = new this.#kind();
+    this.#shards.set(id, shard);
+    return shard;
   }
 
   send(attempt: Attempt, request: Request): Response {
@@ -37,5 +47,5 @@ export class MemoryStore implements Store {
 
 /** A store of its own, in memory. */
 export function memory(): MemoryStore {
-  return new MemoryStore();
+  return new MemoryStore(MemoryShard);
 }

@@ -1,4 +1,4 @@
-import { RingshiftError } from '../machine.js';
+import { RingshiftError } from '../shapes.js';
 import { builtin } from '../observe.js';
 import { snapshotIn } from '../snapshot.js';
 import type { Topology } from '../client-types.js';

@@ -1,4 +1,4 @@
-import { RingshiftError } from '../machine.js';
+import { RingshiftError } from '../shapes.js';
 import type { Asking, Topology } from '../client-types.js';
 
 /** What may be chosen about {@link http}. */

@@ -219,6 +219,8 @@ test('a closed client throws, also where it was waiting', async () => {
   await assert.rejects(orders.forEachShard(() => 1), rejection('disposed'));
   assert.throws(() => client.keyspace('orders'), rejection('disposed'));
   assert.throws(() => client.install(resting()), rejection('disposed'));
+  assert.throws(() => orders.route('k'), rejection('disposed'));
+  await assert.rejects(client.refresh(), rejection('disposed'));
   await client.close();
 });
 
