@@ -42,14 +42,14 @@ impl Plan {
 /// Plans changes (`add`, `remove`, `reweight`; a dict or JSON) from a snapshot, with at most
 /// `wave_slots_max` slots a wave (0: no limit).
 #[pyfunction]
-#[pyo3(signature = (snapshot, changes, wave_slots_max=Arg(0)))]
+#[pyo3(signature = (snapshot, changes, wave_slots_max=None))]
 pub(crate) fn plan(
     snapshot: Arg<Bound<'_, Snapshot>>,
     changes: &Bound<'_, PyAny>,
-    wave_slots_max: Arg<u32>,
+    wave_slots_max: Option<Arg<u32>>,
 ) -> Result<Plan, Error> {
     let changes: Changes = text_or_data_from(changes, ErrorCode::Plan)?;
-    Ok(Plan(migration::plan(&snapshot.0.get().0, &changes, wave_slots_max.0)?))
+    Ok(Plan(migration::plan(&snapshot.0.get().0, &changes, wave_slots_max.map_or(0, |max| max.0))?))
 }
 
 /// The guard rows of a new cluster's shard: what a `Guard` or a store installs.
@@ -109,15 +109,15 @@ impl Coordinator {
     }
 
     /// Takes everything back to where it began.
-    #[pyo3(signature = (reason=Arg(String::new())))]
-    fn roll_back(&self, reason: Arg<String>) {
-        locked(&self.0).roll_back(&reason.0);
+    #[pyo3(signature = (reason=None))]
+    fn roll_back(&self, reason: Option<Arg<String>>) {
+        locked(&self.0).roll_back(&reason.map_or_else(String::new, |reason| reason.0));
     }
 
     /// Stops in a safe state, until `resume`.
-    #[pyo3(signature = (reason=Arg(String::new())))]
-    fn pause(&self, reason: Arg<String>) {
-        locked(&self.0).pause(&reason.0);
+    #[pyo3(signature = (reason=None))]
+    fn pause(&self, reason: Option<Arg<String>>) {
+        locked(&self.0).pause(&reason.map_or_else(String::new, |reason| reason.0));
     }
 
     /// Goes on.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from ringshift import MemoryShard, Operation, Outcome, Reply, Router, Snapshot, Step
 from ringshift.errors import ArgumentError, PlanError
 from ringshift.migrate import Chunks, Coordinator, home_installs, plan
@@ -142,7 +143,7 @@ def test_a_shard_is_added_while_keys_are_written() -> None:
     assert [shard.name for shard in after.shards] == ["a", "b", "c"]
     assert coordinator.mismatches == []
     assert {"double-write", "read-new", "reversed"} <= phases
-    assert len(set(world.orders.shard_of(key) for key in keys)) == 3
+    assert len({world.orders.shard_of(key) for key in keys}) == 3
     for key in keys:
         assert world.get(key)[0].endswith(key.encode())
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 from array import array as _array
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ringshift.errors import ArgumentError
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ringshift._ringshift import Plan, Snapshot
+
+KeyPart: TypeAlias = str | bytes | bytearray | memoryview | int
+Key: TypeAlias = KeyPart | Sequence[KeyPart]
+"""Text, bytes, an integer (its decimal digits), or a tuple or list of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +130,17 @@ def description(facts: Mapping[str, Any]) -> Description:
     return Description(**{field.name: named[field.name] for field in fields(Description)})
 
 
-@cache
-def _numpy() -> Any:
-    return importlib.import_module("numpy") if importlib.util.find_spec("numpy") else None
+_numpy: Any = None  # False: there is none.
 
 
 def array(indexes: bytearray) -> Any:
     """Give shard indexes as numpy's array, without a copy, or else as Python's own."""
-    numpy = _numpy()
-    if numpy is None:
+    global _numpy
+    if _numpy is None:
+        _numpy = importlib.import_module("numpy") if importlib.util.find_spec("numpy") else False
+    if not _numpy:
         return _array("H", indexes)
-    return numpy.frombuffer(indexes, dtype=numpy.uint16)
+    return _numpy.frombuffer(indexes, dtype=_numpy.uint16)
 
 
 def copy_into(indexes: bytearray, out: Any) -> int:
@@ -161,7 +165,7 @@ def columns(keys: Any) -> tuple[Any, Any]:
         keys = keys.combine_chunks()
     if hasattr(keys, "buffers") and hasattr(keys, "null_count"):
         return _arrow(keys)
-    dtype = getattr(keys, "dtype", None)
+    dtype: Any = getattr(keys, "dtype", None)
     if dtype is not None and getattr(keys, "ndim", 1) != 1:
         raise ArgumentError(f"keys must be in one dimension, not {keys.ndim}")
     if getattr(dtype, "kind", None) == "S" and dtype.itemsize > 0:
@@ -177,6 +181,7 @@ def columns(keys: Any) -> tuple[Any, Any]:
 
 
 def _arrow(keys: Any) -> tuple[Any, Any]:
+    formats: dict[str, Literal["i", "q"]]
     formats = {"string": "i", "binary": "i", "large_string": "q", "large_binary": "q"}
     code = formats.get(str(keys.type))
     if code is None or keys.null_count:
@@ -187,9 +192,8 @@ def _arrow(keys: Any) -> tuple[Any, Any]:
     ends = memoryview(offsets).cast("B").cast(code)[keys.offset : keys.offset + len(keys) + 1]
     first, last = ends[0], ends[-1]
     content = memoryview(values)[first:last] if values is not None else b""
-    if first:
-        ends = _array(code, (end - first for end in ends))
-    return content, ends[1:]
+    # A slice of a column ends where the column does, but begins at 0.
+    return content, _array(code, (end - first for end in ends[1:])) if first else ends[1:]
 
 
 @dataclass(frozen=True, slots=True)
