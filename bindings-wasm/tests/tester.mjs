@@ -7,9 +7,11 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isDeepStrictEqual } from 'node:util';
-import * as ringshift from 'ringshift';
+import * as main from 'ringshift';
+import * as migrate from 'ringshift/migrate';
 
-const migrate = await import('ringshift/migrate').catch(() => ({}));
+// What only a program about the shard's side or a coordinator calls; then it has all from there.
+const MIGRATES = new Set(['chunks', 'guard', 'plan', 'coordinator', 'home_installs']);
 
 const unhex = (hex) => Uint8Array.from(Buffer.from(hex, 'hex'));
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -151,14 +153,15 @@ class Program {
   objects = new Map();
   raw = new Map();
 
-  constructor(bytes) {
+  constructor(bytes, calls) {
     this.bytes = bytes;
+    this.of = calls.some((call) => MIGRATES.has(call.do)) ? migrate : main;
   }
 
   get(name, kind) {
     const object = this.objects.get(name);
     if (object === 'not offered') throw new NotOffered(name);
-    if (!(object instanceof offered(ringshift, kind))) throw new Missing();
+    if (!(object instanceof offered(this.of, kind))) throw new Missing();
     return object;
   }
 
@@ -194,7 +197,7 @@ class Program {
         if (call.do === 'command') this.objects.set(call.on, 'not offered');
         throw error;
       }
-      if (!(error instanceof ringshift.RingshiftError)) return { crash: String(error?.stack ?? error) };
+      if (!(error instanceof main.RingshiftError)) return { crash: String(error?.stack ?? error) };
       return typeof error.code === 'string' && error.message !== '' ? { error: error.code } : { bare: String(error) };
     }
   }
@@ -206,10 +209,10 @@ class Program {
     return this.keep(call, snapshot, { epoch, cluster, digest, shards, keyspaces });
   }
   snapshot(call) {
-    return this.told(call, ringshift.Snapshot.decode(this.bytesOf(call)));
+    return this.told(call, this.of.Snapshot.decode(this.bytesOf(call)));
   }
   topology(call) {
-    return this.told(call, ringshift.Snapshot.fromTopology(call.topology));
+    return this.told(call, this.of.Snapshot.fromTopology(call.topology));
   }
   owners(call) {
     return [...this.get(call.on, 'Snapshot').owners(call.keyspace)];
@@ -224,7 +227,7 @@ class Program {
     return 'bytes' in call ? this.bytesOf(call) : this.get(call.snapshot, 'Snapshot');
   }
   router(call) {
-    const router = new ringshift.Router(this.given(call));
+    const router = new this.of.Router(this.given(call));
     return this.keep(call, router, { epoch: router.epoch });
   }
   install(call) {
@@ -278,10 +281,10 @@ class Program {
     return this.keep(call, begin(keyspace, key(call.key), policy(call.policy), call.now));
   }
   read(call) {
-    return this.begin(call, ringshift.Operation.read);
+    return this.begin(call, this.of.Operation.read);
   }
   write(call) {
-    return this.begin(call, ringshift.Operation.write);
+    return this.begin(call, this.of.Operation.write);
   }
   step(call, step) {
     if (step.type === 'send') this.raw.set(call.n, step.attempt);
@@ -321,10 +324,10 @@ class Program {
   }
   digest(call) {
     const value = call.value === null ? null : unhex(call.value);
-    return String(ringshift.rowDigest(unhex(call.key), BigInt(call.version), value));
+    return String(this.of.rowDigest(unhex(call.key), BigInt(call.version), value));
   }
   gate(call) {
-    const RefreshGate = offered(ringshift, 'RefreshGate');
+    const RefreshGate = offered(this.of, 'RefreshGate');
     return this.keep(call, new RefreshGate(call.have, call.gap_ms, BigInt(call.seed)));
   }
   want(call) {
@@ -345,12 +348,12 @@ class Program {
 
   // The shard's side
 
-  make(call, from, name) {
-    const Made = offered(from, name);
+  make(call, name) {
+    const Made = offered(this.of, name);
     return this.keep(call, new Made());
   }
   guard(call) {
-    return this.make(call, ringshift, 'Guard');
+    return this.make(call, 'Guard');
   }
   admit(call) {
     const { keyspace, slot, domain, epoch } = call;
@@ -374,7 +377,7 @@ class Program {
   decide(call) {
     const attempt = this.used(call.of);
     const column = (text, at) => (text === null ? null : at === 13 ? unhex(text) : BigInt(text));
-    const decided = ringshift.decide(attempt, content(call.content), call.look.map(column));
+    const decided = this.of.decide(attempt, content(call.content), call.look.map(column));
     const { reply, effect: { type, ...of }, found, learned, revision } = decided;
     const effect = Object.fromEntries(Object.entries(of).map(
       ([name, value]) => [name, typeof value === 'bigint' ? digits(value) : value]));
@@ -384,10 +387,10 @@ class Program {
     };
   }
   shard(call) {
-    return this.make(call, ringshift, 'MemoryShard');
+    return this.make(call, 'MemoryShard');
   }
   chunks(call) {
-    return this.make(call, migrate, 'Chunks');
+    return this.make(call, 'Chunks');
   }
   attempt(call) {
     const [attempt, shard] = [this.used(call.of), this.get(call.on, 'MemoryShard')];
@@ -409,14 +412,14 @@ class Program {
   // Migrations
 
   home_installs(call) {
-    return saidData(offered(migrate, 'homeInstalls')(this.get(call.on, 'Snapshot'), call.shard));
+    return saidData(offered(this.of, 'homeInstalls')(this.get(call.on, 'Snapshot'), call.shard));
   }
   plan(call) {
-    const plan = offered(migrate, 'plan')(this.get(call.on, 'Snapshot'), call.changes, call.wave_slots);
-    return this.keep(call, plan, { figures: plan.figures.map(snake), waves: saidData(plan.waves) });
+    const plan = offered(this.of, 'plan')(this.get(call.on, 'Snapshot'), call.changes, call.wave_slots);
+    return this.keep(call, plan, { figures: plan.figures.map(snake), waves: saidData(plan.log.planned) });
   }
   coordinator(call) {
-    const Coordinator = offered(migrate, 'Coordinator');
+    const Coordinator = offered(this.of, 'Coordinator');
     const plan = call.plan === null ? null : this.made(call.plan);
     return this.keep(call, new Coordinator(call.term, call.settings, plan, call.now));
   }
@@ -459,7 +462,7 @@ for await (const line of createInterface({ input: createReadStream(process.argv[
     continue;
   }
   programs += 1;
-  const program = new Program(bytes);
+  const program = new Program(bytes, said.calls);
   for (const [at, call] of said.calls.entries()) {
     let answer;
     try {

@@ -110,7 +110,13 @@ impl Machine<'_> {
             shard.map(|shard| shard.name.as_str()).unwrap_or_default()
         };
         if let Some(keys) = call.get("keys").and_then(Value::as_array) {
-            let keys = keys.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+            let keys = keys.iter().map(|typed| {
+                // The first key that is refused says why, whether it is no key or can't be routed.
+                let key = key(typed)?;
+                keyspace.route(&key).map_err(|e| Refused::from(e.code()))?;
+                Ok(key)
+            });
+            let keys = keys.collect::<Result<Vec<_>, Refused>>()?;
             let keys_in = || keys.iter().map(Vec::as_slice);
             if text(call, "do")? == "route_many" {
                 let mut out = vec![ringshift::ShardIndex(0); keys.len()];
