@@ -137,7 +137,6 @@ const saidData = (value) => {
 };
 const snake = (value) => Object.fromEntries(Object.entries(value).map(
   ([name, of]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), of]));
-const saidGuard = (answer) => (answer?.code ? { refused: saidRefusal(answer) } : saidData(answer) ?? 'done');
 
 // Calls
 
@@ -358,21 +357,30 @@ class Program {
   admit(call) {
     const { keyspace, slot, domain, epoch } = call;
     const [access, term] = only(call.access);
-    const guard = this.get(call.on, 'Guard');
-    return saidGuard(guard.admit(keyspace, slot, unhex(call.key), domain, epoch, access, term ?? undefined));
+    const request = { keyspace, slot, key: unhex(call.key), domain, epoch };
+    const { row, refusal } = this.get(call.on, 'Guard').admit(request, access, term ?? undefined);
+    return row === null ? { refused: saidRefusal(refusal) } : saidData(row);
+  }
+  /** A lower term than was seen is thrown. */
+  office(call, act) {
+    try {
+      return saidData(act(this.get(call.on, 'Guard')) ?? null);
+    } catch (error) {
+      if (error.code !== 'stale_term') throw error;
+      return { refused: { stale_term: { seen: Number(error.message.match(/[0-9]+/)[0]) } } };
+    }
   }
   guard_install(call) {
-    return saidGuard(this.get(call.on, 'Guard').install(call.term, call.rows));
+    return this.office(call, (guard) => guard.install(call.term, call.rows)) ?? 'done';
   }
   guard_close(call) {
-    const row = this.get(call.on, 'Guard').close(call.term, call.domain, call.epoch);
-    return row === null ? null : saidGuard(row);
+    return this.office(call, (guard) => guard.close(call.term, call.domain, call.epoch));
   }
   guard_claim(call) {
-    return saidGuard(this.get(call.on, 'Guard').claim(call.term));
+    return this.office(call, (guard) => guard.claim(call.term)) ?? 'done';
   }
   guard_rows(call) {
-    return saidData(this.get(call.on, 'Guard').rows());
+    return saidData(this.get(call.on, 'Guard').rows);
   }
   decide(call) {
     const attempt = this.used(call.of);
@@ -425,8 +433,12 @@ class Program {
   }
   act(call) {
     const action = this.made(call.on).poll();
-    if (action.do) this.raw.set(call.n, action.do.command);
-    return saidData(action);
+    if (!action.do) return saidData(action);
+    // The shard that the command names stands beside it, too.
+    const { shard, ...task } = action.do;
+    this.raw.set(call.n, task.command);
+    if (shard !== (Object.values(task.command)[0].shard ?? null)) return { shard };
+    return saidData({ do: task });
   }
   answer(call) {
     const answer = 'of' in call ? this.used(call.of) : data(call.answer);
