@@ -85,10 +85,7 @@ impl Snapshot {
         keyspace: Arg<&str>,
     ) -> Result<Bound<'py, PyAny>, Error> {
         let router = ringshift::Router::new(Arc::new(self.0.as_ref().clone()));
-        let id = router.keyspace(keyspace.0)?.id();
-        let owners =
-            self.0.content().keyspace(id).map(ringshift::KeyspaceDraft::table).unwrap_or_default();
-        numbers_array(py, owners.into_iter())
+        numbers_array(py, router.keyspace(keyspace.0)?.owners().into_iter())
     }
 
     fn __reduce__<'py>(
@@ -373,11 +370,21 @@ impl Keyspace {
     fn group_by_shard<'py>(&self, keys: &Bound<'py, PyAny>) -> Result<Bound<'py, PyDict>, Error> {
         let (py, groups) = (keys.py(), PyDict::new(keys.py()));
         let listed = keys.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-        let listed = listed.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        // The first key that is refused says why, whether it is no key or can't be routed.
+        let (mut keys, mut refused) = (Vec::new(), None);
+        for given in &listed {
+            match key(given) {
+                Ok(key) => keys.push(key),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
         self.with(|keyspace, now| {
-            for (shard, places) in
-                keyspace.group_by_shard(listed.iter().map(AsRef::as_ref))?.by_shard
-            {
+            let found = keyspace.group_by_shard(keys.iter().map(AsRef::as_ref))?.by_shard;
+            refused.map_or(Ok(()), Err)?;
+            for (shard, places) in found {
                 groups.set_item(now.name(py, shard), places)?;
             }
             Ok(())

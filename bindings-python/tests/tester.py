@@ -274,8 +274,11 @@ class Program:
         except Missing:
             return "missing"
         except NotOffered:
+            # What it would have made isn't there; what it would have changed isn't as it should be.
             if "as" in call:
                 self.objects[call["as"]] = NOT_OFFERED
+            if call["do"] == "command":
+                self.objects[call["on"]] = NOT_OFFERED
             raise
         except ringshift.RingshiftError as error:
             return {"error": error.code} if str(error) else {"bare": repr(error)}
@@ -480,7 +483,7 @@ class Program:
             None if text is None else unhex(text) if at == 13 else int(text)
             for at, text in enumerate(call["look"])
         ]
-        decided = offered(ringshift, "decide")(attempt, content(call["content"]), look)
+        decided = offered(ringshift._ringshift, "decide")(attempt, content(call["content"]), look)
         effect = decided.effect
         said = {"reply": said_reply(decided.reply), "revision": str(decided.revision)}
         said |= {"found": decided.found, "learned": decided.learned, "effect": effect.type}

@@ -7,9 +7,11 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isDeepStrictEqual } from 'node:util';
-import * as ringshift from 'ringshift';
+import * as main from 'ringshift';
+import * as migrate from 'ringshift/migrate';
 
-const migrate = await import('ringshift/migrate').catch(() => ({}));
+// What only a program about the shard's side or a coordinator calls; then it has all from there.
+const MIGRATES = new Set(['chunks', 'guard', 'plan', 'coordinator', 'home_installs']);
 
 const unhex = (hex) => Uint8Array.from(Buffer.from(hex, 'hex'));
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -135,7 +137,6 @@ const saidData = (value) => {
 };
 const snake = (value) => Object.fromEntries(Object.entries(value).map(
   ([name, of]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), of]));
-const saidGuard = (answer) => (answer?.code ? { refused: saidRefusal(answer) } : saidData(answer) ?? 'done');
 
 // Calls
 
@@ -151,14 +152,15 @@ class Program {
   objects = new Map();
   raw = new Map();
 
-  constructor(bytes) {
+  constructor(bytes, calls) {
     this.bytes = bytes;
+    this.of = calls.some((call) => MIGRATES.has(call.do)) ? migrate : main;
   }
 
   get(name, kind) {
     const object = this.objects.get(name);
     if (object === 'not offered') throw new NotOffered(name);
-    if (!(object instanceof offered(ringshift, kind))) throw new Missing();
+    if (!(object instanceof offered(this.of, kind))) throw new Missing();
     return object;
   }
 
@@ -189,10 +191,12 @@ class Program {
     } catch (error) {
       if (error instanceof Missing) return 'missing';
       if (error instanceof NotOffered) {
+        // What it would have made isn't there; what it would have changed isn't what it should be.
         if (call.as) this.objects.set(call.as, 'not offered');
+        if (call.do === 'command') this.objects.set(call.on, 'not offered');
         throw error;
       }
-      if (!(error instanceof ringshift.RingshiftError)) return { crash: String(error?.stack ?? error) };
+      if (!(error instanceof main.RingshiftError)) return { crash: String(error?.stack ?? error) };
       return typeof error.code === 'string' && error.message !== '' ? { error: error.code } : { bare: String(error) };
     }
   }
@@ -204,10 +208,10 @@ class Program {
     return this.keep(call, snapshot, { epoch, cluster, digest, shards, keyspaces });
   }
   snapshot(call) {
-    return this.told(call, ringshift.Snapshot.decode(this.bytesOf(call)));
+    return this.told(call, this.of.Snapshot.decode(this.bytesOf(call)));
   }
   topology(call) {
-    return this.told(call, ringshift.Snapshot.fromTopology(call.topology));
+    return this.told(call, this.of.Snapshot.fromTopology(call.topology));
   }
   owners(call) {
     return [...this.get(call.on, 'Snapshot').owners(call.keyspace)];
@@ -222,7 +226,7 @@ class Program {
     return 'bytes' in call ? this.bytesOf(call) : this.get(call.snapshot, 'Snapshot');
   }
   router(call) {
-    const router = new ringshift.Router(this.given(call));
+    const router = new this.of.Router(this.given(call));
     return this.keep(call, router, { epoch: router.epoch });
   }
   install(call) {
@@ -276,10 +280,10 @@ class Program {
     return this.keep(call, begin(keyspace, key(call.key), policy(call.policy), call.now));
   }
   read(call) {
-    return this.begin(call, ringshift.Operation.read);
+    return this.begin(call, this.of.Operation.read);
   }
   write(call) {
-    return this.begin(call, ringshift.Operation.write);
+    return this.begin(call, this.of.Operation.write);
   }
   step(call, step) {
     if (step.type === 'send') this.raw.set(call.n, step.attempt);
@@ -319,10 +323,10 @@ class Program {
   }
   digest(call) {
     const value = call.value === null ? null : unhex(call.value);
-    return String(ringshift.rowDigest(unhex(call.key), BigInt(call.version), value));
+    return String(this.of.rowDigest(unhex(call.key), BigInt(call.version), value));
   }
   gate(call) {
-    const RefreshGate = offered(ringshift, 'RefreshGate');
+    const RefreshGate = offered(this.of, 'RefreshGate');
     return this.keep(call, new RefreshGate(call.have, call.gap_ms, BigInt(call.seed)));
   }
   want(call) {
@@ -343,36 +347,45 @@ class Program {
 
   // The shard's side
 
-  make(call, from, name) {
-    const Made = offered(from, name);
+  make(call, name) {
+    const Made = offered(this.of, name);
     return this.keep(call, new Made());
   }
   guard(call) {
-    return this.make(call, ringshift, 'Guard');
+    return this.make(call, 'Guard');
   }
   admit(call) {
     const { keyspace, slot, domain, epoch } = call;
     const [access, term] = only(call.access);
-    const guard = this.get(call.on, 'Guard');
-    return saidGuard(guard.admit(keyspace, slot, unhex(call.key), domain, epoch, access, term ?? undefined));
+    const request = { keyspace, slot, key: unhex(call.key), domain, epoch };
+    const { row, refusal } = this.get(call.on, 'Guard').admit(request, access, term ?? undefined);
+    return row === null ? { refused: saidRefusal(refusal) } : saidData(row);
+  }
+  /** A lower term than was seen is thrown. */
+  office(call, act) {
+    try {
+      return saidData(act(this.get(call.on, 'Guard')) ?? null);
+    } catch (error) {
+      if (error.code !== 'stale_term') throw error;
+      return { refused: { stale_term: { seen: Number(error.message.match(/[0-9]+/)[0]) } } };
+    }
   }
   guard_install(call) {
-    return saidGuard(this.get(call.on, 'Guard').install(call.term, call.rows));
+    return this.office(call, (guard) => guard.install(call.term, call.rows)) ?? 'done';
   }
   guard_close(call) {
-    const row = this.get(call.on, 'Guard').close(call.term, call.domain, call.epoch);
-    return row === null ? null : saidGuard(row);
+    return this.office(call, (guard) => guard.close(call.term, call.domain, call.epoch));
   }
   guard_claim(call) {
-    return saidGuard(this.get(call.on, 'Guard').claim(call.term));
+    return this.office(call, (guard) => guard.claim(call.term)) ?? 'done';
   }
   guard_rows(call) {
-    return saidData(this.get(call.on, 'Guard').rows());
+    return saidData(this.get(call.on, 'Guard').rows);
   }
   decide(call) {
     const attempt = this.used(call.of);
     const column = (text, at) => (text === null ? null : at === 13 ? unhex(text) : BigInt(text));
-    const decided = ringshift.decide(attempt, content(call.content), call.look.map(column));
+    const decided = this.of.decide(attempt, content(call.content), call.look.map(column));
     const { reply, effect: { type, ...of }, found, learned, revision } = decided;
     const effect = Object.fromEntries(Object.entries(of).map(
       ([name, value]) => [name, typeof value === 'bigint' ? digits(value) : value]));
@@ -382,10 +395,10 @@ class Program {
     };
   }
   shard(call) {
-    return this.make(call, ringshift, 'MemoryShard');
+    return this.make(call, 'MemoryShard');
   }
   chunks(call) {
-    return this.make(call, migrate, 'Chunks');
+    return this.make(call, 'Chunks');
   }
   attempt(call) {
     const [attempt, shard] = [this.used(call.of), this.get(call.on, 'MemoryShard')];
@@ -407,21 +420,25 @@ class Program {
   // Migrations
 
   home_installs(call) {
-    return saidData(offered(migrate, 'homeInstalls')(this.get(call.on, 'Snapshot'), call.shard));
+    return saidData(offered(this.of, 'homeInstalls')(this.get(call.on, 'Snapshot'), call.shard));
   }
   plan(call) {
-    const plan = offered(migrate, 'plan')(this.get(call.on, 'Snapshot'), call.changes, call.wave_slots);
-    return this.keep(call, plan, { figures: plan.figures.map(snake), waves: saidData(plan.waves) });
+    const plan = offered(this.of, 'plan')(this.get(call.on, 'Snapshot'), call.changes, call.wave_slots);
+    return this.keep(call, plan, { figures: plan.figures.map(snake), waves: saidData(plan.log.planned) });
   }
   coordinator(call) {
-    const Coordinator = offered(migrate, 'Coordinator');
+    const Coordinator = offered(this.of, 'Coordinator');
     const plan = call.plan === null ? null : this.made(call.plan);
     return this.keep(call, new Coordinator(call.term, call.settings, plan, call.now));
   }
   act(call) {
     const action = this.made(call.on).poll();
-    if (action.do) this.raw.set(call.n, action.do.command);
-    return saidData(action);
+    if (!action.do) return saidData(action);
+    // The shard that the command names stands beside it, too.
+    const { shard, ...task } = action.do;
+    this.raw.set(call.n, task.command);
+    if (shard !== (Object.values(task.command)[0].shard ?? null)) return { shard };
+    return saidData({ do: task });
   }
   answer(call) {
     const answer = 'of' in call ? this.used(call.of) : data(call.answer);
@@ -457,7 +474,7 @@ for await (const line of createInterface({ input: createReadStream(process.argv[
     continue;
   }
   programs += 1;
-  const program = new Program(bytes);
+  const program = new Program(bytes, said.calls);
   for (const [at, call] of said.calls.entries()) {
     let answer;
     try {

@@ -2,7 +2,7 @@
 
 use crate::sh::Sh;
 use crate::wasm::{self, Place};
-use crate::{imports, js, nostd, package, python, readme, setup, vectors, walls};
+use crate::{imports, js, languages, nostd, package, python, readme, setup, vectors, walls};
 
 /// One step of the gate.
 pub(crate) struct Step {
@@ -81,6 +81,11 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step("py-types", "its declarations and its style", python::types),
     step(
+        "tester",
+        "random programs, answered alike in Rust, JavaScript and Python",
+        languages::tester,
+    ),
+    step(
         "readme",
         "the README's JavaScript and Python, as they stand there",
         readme::run,
@@ -119,6 +124,11 @@ pub(crate) const STEPS: &[Step] = &[
     step("live-reshard", "the main job: a reshard under load", || {
         Sh::new("cargo run --release --locked --example live_reshard").run()
     }),
+    step(
+        "three-languages",
+        "the same under Rust, JavaScript and Python at once",
+        languages::three,
+    ),
 ];
 
 /// Licences, doubles and sources always; advisories where their database can be had.

@@ -7,6 +7,7 @@ mod bench;
 mod gate;
 mod imports;
 mod js;
+mod languages;
 mod lexer;
 mod nostd;
 mod package;

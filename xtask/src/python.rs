@@ -50,6 +50,11 @@ pub(crate) fn install(environment: &std::path::Path) -> Result<(), String> {
         .run()
 }
 
+/// Where the interpreter of the environment that [`wheel`] has made is.
+pub(crate) fn python_path() -> String {
+    python_of(&clean())
+}
+
 /// The interpreter of the environment that [`wheel`] has made.
 pub(crate) fn python() -> Sh {
     Sh::program(&python_of(&clean()))

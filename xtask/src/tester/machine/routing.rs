@@ -79,10 +79,9 @@ impl Machine<'_> {
     fn owners(&self, call: &Value) -> Said {
         let snapshot = self.snapshot(call, "on")?;
         let name = text(call, "keyspace")?;
-        let keyspaces = &snapshot.content().keyspaces;
-        let keyspace = keyspaces.iter().find(|keyspace| keyspace.name == name);
-        let keyspace = keyspace.ok_or(Refused::Slug("unknown_keyspace"))?;
-        Ok(json!(keyspace.table()))
+        let router = Router::new(snapshot);
+        let keyspace = router.keyspace(name).map_err(|e| Refused::from(e.code()))?;
+        Ok(json!(keyspace.owners()))
     }
 
     fn install(&mut self, call: &Value) -> Said {
@@ -111,7 +110,13 @@ impl Machine<'_> {
             shard.map(|shard| shard.name.as_str()).unwrap_or_default()
         };
         if let Some(keys) = call.get("keys").and_then(Value::as_array) {
-            let keys = keys.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+            let keys = keys.iter().map(|typed| {
+                // The first key that is refused says why, whether it is no key or can't be routed.
+                let key = key(typed)?;
+                keyspace.route(&key).map_err(|e| Refused::from(e.code()))?;
+                Ok(key)
+            });
+            let keys = keys.collect::<Result<Vec<_>, Refused>>()?;
             let keys_in = || keys.iter().map(Vec::as_slice);
             if text(call, "do")? == "route_many" {
                 let mut out = vec![ringshift::ShardIndex(0); keys.len()];

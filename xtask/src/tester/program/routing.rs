@@ -91,7 +91,11 @@ impl Maker<'_> {
             7 => self.call(json!({"do": "shards", "on": on})),
             other => {
                 let length = self.rng.below(6);
-                let keys: Vec<_> = (0..length).map(|_| self.key()).collect();
+                let mut keys: Vec<_> = (0..length).map(|_| self.key()).collect();
+                if self.rng.chance(5) {
+                    // Two halves that are no whole.
+                    keys.extend([json!({"utf16": "0061d83d"}), json!({"utf16": "dddd0062"})]);
+                }
                 let name = if other == 8 { "route_many" } else { "group" };
                 self.call(json!({"do": name, "on": on, "keys": keys}))
             }
