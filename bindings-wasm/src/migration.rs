@@ -37,6 +37,7 @@ impl Plan {
     }
 
     /// Another one, to be handed over.
+    #[must_use]
     pub fn copy(&self) -> Plan {
         Self(self.0.clone())
     }
