@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from ringshift._ringshift import (
     Attempt,
@@ -34,6 +34,7 @@ from ringshift.stores._sqlite_file import (
     transaction,
 )
 
+Failure = Literal["not_sent", "maybe_applied", "rejected"]
 PathOf = Callable[[str], "str | os.PathLike[str]"]
 HOME_TERM = 1
 LOOK_VERSION = 12
@@ -86,7 +87,7 @@ class SqliteStore:
                 raise
             return self._failed(attempt, error, "not_sent")
 
-    def _failed(self, attempt: Attempt, error: BaseException, failure: str) -> Response:
+    def _failed(self, attempt: Attempt, error: BaseException, failure: Failure) -> Response:
         if not isinstance(error, RingshiftError):
             error = failed(self.path(attempt.shard), error)
         self.last_error = error
