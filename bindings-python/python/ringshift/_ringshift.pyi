@@ -33,6 +33,7 @@ __all__ = [
     "Step",
     "decide",
     "error_codes",
+    "guard_columns",
     "home_installs",
     "key_bytes",
     "plan",

@@ -34,7 +34,6 @@ from ringshift.stores._sqlite_file import (
     transaction,
 )
 
-Failure = Literal["not_sent", "maybe_applied", "rejected"]
 PathOf = Callable[[str], "str | os.PathLike[str]"]
 HOME_TERM = 1
 LOOK_VERSION = 12
@@ -87,7 +86,12 @@ class SqliteStore:
                 raise
             return self._failed(attempt, error, "not_sent")
 
-    def _failed(self, attempt: Attempt, error: BaseException, failure: Failure) -> Response:
+    def _failed(
+        self,
+        attempt: Attempt,
+        error: BaseException,
+        failure: Literal["not_sent", "maybe_applied", "rejected"],
+    ) -> Response:
         if not isinstance(error, RingshiftError):
             error = failed(self.path(attempt.shard), error)
         self.last_error = error
