@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ringshift import AsyncClient, Client, Policy, Request
+from ringshift import AsyncClient, Client, Policy, Refusal, Reply, Request, Response
 from ringshift.errors import OperationFailedError, SnapshotError
 from ringshift.topology import fixed
 from worlds import Counting, Through, demo, store_of
@@ -90,6 +90,26 @@ def test_a_refusal_makes_a_refresh_and_the_operation_goes_on(opened: Any, tmp_pa
     assert client.figures().retries == 1
 
 
+def test_who_waits_at_a_barrier_takes_a_newer_map_that_is_at_hand(
+    opened: Any, tmp_path: Path
+) -> None:
+    inner, topology = moved_on("memory", tmp_path)
+    clients: list[Any] = []
+
+    def barrier(attempt: Any, _request: Request) -> Response | None:
+        if attempt.epoch >= 7:
+            return None
+        if len(store.seen) == 3:
+            clients[0].client.install(demo(NEW))
+        return Response(Reply.Refused(Refusal("not_ready", current=5)))
+
+    store = Through(inner, barrier)
+    clients.append(opened(store, topology, Policy(deadline_ms=3_000)))
+    assert clients[0].keyspace("orders").put("user:1", "1").version > 0
+    assert clients[0].figures().refreshes == 0
+    assert len(store.seen) <= 5
+
+
 def test_without_news_the_topology_is_asked_less_and_less(opened: Any, tmp_path: Path) -> None:
     store, topology = moved_on("memory", tmp_path)
     client = opened(store, topology, Policy(deadline_ms=1_500))
@@ -97,7 +117,7 @@ def test_without_news_the_topology_is_asked_less_and_less(opened: Any, tmp_path:
     with pytest.raises(OperationFailedError) as caught:
         orders.put("user:1", "1")
     assert caught.value.code == "deadline"
-    assert caught.value.last.code == "stale_epoch"  # type: ignore[attr-defined]
+    assert caught.value.last.code == "stale_epoch"
     # Back to back, with 50 ms each, it would be 30.
     assert 3 <= client.figures().refreshes <= 15
 
@@ -136,18 +156,19 @@ def test_a_refresh_that_is_refused_changes_nothing(
     assert client.figures().refreshes > 0
 
 
-def test_a_fetch_that_is_interrupted_is_over(tmp_path: Path) -> None:
+def test_a_fetch_that_is_interrupted_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, topology = moved_on("memory", tmp_path)
     with Client.open(topology=topology, store=store) as client:
-        fetch = topology.fetch
 
         def interrupted(_newer_than: int) -> bytes | None:
             raise KeyboardInterrupt
 
-        topology.fetch = interrupted  # type: ignore[method-assign]
+        monkeypatch.setattr(topology, "fetch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             client.keyspace("orders").put("user:1", "1")
-        topology.fetch = fetch  # type: ignore[method-assign]
+        monkeypatch.undo()
         topology.replace(demo(NEW))
         assert client.keyspace("orders").put("user:1", "1").version > 0
         assert client.figures().refreshes == 2
