@@ -6,7 +6,9 @@ use arc_swap::ArcSwap;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use ringshift::record::snapshot_in;
-use ringshift::{Draft, ErrorCode, KeyspaceId, ShardIndex, Topology};
+use ringshift::{
+    Draft, ErrorCode, KeyspaceDraft, KeyspaceId, ShardIndex, Topology, UnknownKeyspace,
+};
 
 use crate::convert::{Arg, Packed, bytes_of, data, key, python, text_or_data_from};
 use crate::error::{Error, argument};
@@ -84,8 +86,10 @@ impl Snapshot {
         py: Python<'py>,
         keyspace: Arg<&str>,
     ) -> Result<Bound<'py, PyAny>, Error> {
-        let router = ringshift::Router::new(Arc::new(self.0.as_ref().clone()));
-        numbers_array(py, router.keyspace(keyspace.0)?.owners().into_iter())
+        let id = self.0.keyspace_named(keyspace.0);
+        let id = id.ok_or_else(|| UnknownKeyspace::of(keyspace.0, &self.0))?;
+        let owners = self.0.content().keyspace(id).map(KeyspaceDraft::table).unwrap_or_default();
+        numbers_array(py, owners.into_iter())
     }
 
     fn __reduce__<'py>(
@@ -261,7 +265,9 @@ impl Keyspace {
         self.with(|keyspace, _| {
             filled(keys.py(), keys.len()?, |out| {
                 let mut out = out.chunks_exact_mut(2);
-                each(keys, |given| put(&mut out, keyspace.route(&key(given)?)?.shard))
+                each(keys, |given| put(&mut out, keyspace.route(&key(given)?)?.shard))?;
+                // Another thread may have made the list longer, or shorter.
+                if out.next().is_none() { Ok(()) } else { Err(changed()) }
             })
         })
     }
@@ -276,10 +282,14 @@ fn filled(
     Ok(PyByteArray::new_with(py, 2 * count, |out| Ok(fill(out)?))?)
 }
 
+#[cold]
+fn changed() -> Error {
+    argument("the list of keys changed while it was read; give a copy of it")
+}
+
 #[inline]
 fn put(out: &mut std::slice::ChunksExactMut<'_, u8>, shard: ShardIndex) -> Result<(), Error> {
-    // A list that grew meanwhile has more keys than there were.
-    let place = out.next().ok_or_else(|| argument("the list of keys changed while it was read"))?;
+    let place = out.next().ok_or_else(changed)?;
     place.copy_from_slice(&shard.0.to_ne_bytes());
     Ok(())
 }
@@ -370,21 +380,11 @@ impl Keyspace {
     fn group_by_shard<'py>(&self, keys: &Bound<'py, PyAny>) -> Result<Bound<'py, PyDict>, Error> {
         let (py, groups) = (keys.py(), PyDict::new(keys.py()));
         let listed = keys.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-        // The first key that is refused says why, whether it is no key or can't be routed.
-        let (mut keys, mut refused) = (Vec::new(), None);
-        for given in &listed {
-            match key(given) {
-                Ok(key) => keys.push(key),
-                Err(error) => {
-                    refused = Some(error);
-                    break;
-                }
-            }
-        }
+        let listed = listed.iter().map(key).collect::<Result<Vec<_>, _>>()?;
         self.with(|keyspace, now| {
-            let found = keyspace.group_by_shard(keys.iter().map(AsRef::as_ref))?.by_shard;
-            refused.map_or(Ok(()), Err)?;
-            for (shard, places) in found {
+            for (shard, places) in
+                keyspace.group_by_shard(listed.iter().map(AsRef::as_ref))?.by_shard
+            {
                 groups.set_item(now.name(py, shard), places)?;
             }
             Ok(())
