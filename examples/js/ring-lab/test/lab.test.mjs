@@ -154,6 +154,23 @@ test("a migration goes through every phase, loses nothing, and the client that i
   });
 });
 
+test("when mirrors lie, the page counts what is lost", async () => {
+  await lab({}, async (page) => {
+    await page.locator("#lie").check();
+    await page.locator("#add").click();
+    await speed(page, "64");
+    await page.locator("#start").click();
+    await page.waitForFunction(() => globalThis.ringLab.lab.world.oracle.losses.length > 0, null, LIMIT);
+    await settle(page);
+    assert.ok((await counter(page, "lost")) > 0);
+    assert.ok(await page.locator("[data-counter=lost]").evaluate((box) => box.classList.contains("bad")));
+    await page.locator("#reset").click();
+    assert.ok(!(await page.locator("#lie").isChecked()));
+    await settle(page);
+    assert.equal(await counter(page, "lost"), 0);
+  });
+});
+
 test("roll back, in the middle of reading new, takes everything back", async () => {
   await lab({}, async (page) => {
     const before = await page.evaluate(() => [...globalThis.ringLab.lab.owners].join());
