@@ -175,7 +175,7 @@ test("roll back, in the middle of reading new, takes everything back", async () 
   await lab({}, async (page) => {
     const before = await page.evaluate(() => [...globalThis.ringLab.lab.owners].join());
     await page.locator("#add").click();
-    await speed(page, "4");
+    await speed(page, "16");
     await page.locator("#start").click();
     await page.waitForFunction(() => globalThis.ringLab.lab.world.waves.present?.stands === "read-new", null, LIMIT);
     // A moment with much on its way.
@@ -345,7 +345,7 @@ test("nothing jumps while it works", async () => {
     });
     await page.locator("#add").click();
     await page.waitForTimeout(600);
-    await speed(page, "16");
+    await speed(page, "64");
     await page.locator("#start").click();
     await over(page);
     assert.ok((await page.evaluate(() => globalThis.shifted)) < 0.02, `shifted by ${await page.evaluate(() => globalThis.shifted)}`);
