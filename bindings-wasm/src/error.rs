@@ -22,6 +22,11 @@ impl Fault {
         Self(code, message.to_string())
     }
 
+    /// What JSON can't be read as.
+    pub(crate) fn json(code: ErrorCode, error: &serde_json::Error) -> Self {
+        Self::new(code, format_args!("the JSON can't be read: {error}"))
+    }
+
     pub(crate) fn argument(message: impl Display) -> Self {
         Self::new(ErrorCode::Argument, message)
     }

@@ -18,7 +18,7 @@ use crate::router::Snapshot;
 use crate::store::MemoryShard;
 
 fn parse<T: serde::de::DeserializeOwned>(json: &str, code: ErrorCode) -> Answer<T> {
-    serde_json::from_str(json).map_err(|error| Fault::new(code, error))
+    serde_json::from_str(json).map_err(|error| Fault::json(code, &error))
 }
 
 /// What a migration will do.
