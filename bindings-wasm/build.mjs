@@ -1,6 +1,6 @@
 // Builds the npm package: cargo → wasm-bindgen → wasm-opt → esbuild → npm pack, into `dist/`.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deflateRawSync, gzipSync } from 'node:zlib';
@@ -76,11 +76,12 @@ const parts = ({ main, name, gen, wasm }) => ({
   },
 });
 
-async function entry(flavour, from, to, format) {
+async function entry(flavour, from, to, format, external = []) {
   const { metafile } = await esbuild.build({
     entryPoints: [join(here, 'js', 'entry', from)],
     outfile: join(files, to),
     format,
+    external,
     bundle: true,
     metafile: true,
     minifySyntax: true,
@@ -107,6 +108,7 @@ async function types(from, to) {
   const bundle = await rollup({
     input: join(here, 'js', from),
     plugins: [dts({ tsconfig: join(here, 'tsconfig.json') })],
+    external: ['ringshift'],
     onwarn: (warning) => { throw new Error(warning.message); },
   });
   await bundle.write({ file: join(files, `${to}.d.ts`) });
@@ -116,23 +118,25 @@ async function types(from, to) {
 await entries(usual, 'index', '');
 await entries(whole, 'migrate', '-migrate');
 await entry(usual, 'slim.ts', 'slim.mjs', 'esm');
+for (const [format, extension] of [['esm', 'mjs'], ['cjs', 'cjs']]) {
+  await entry(usual, '../stores/sqlite/index.ts', `stores/sqlite.${extension}`, format, ['ringshift']);
+}
 await types('main.ts', 'index');
 await types('migrate-main.ts', 'migrate');
 await types('entry/slim.ts', 'slim');
+await types('stores/sqlite/index.ts', 'stores/sqlite');
 rmSync(join(files, 'slim.d.cts'));
 
 // The package.
-const paths = (name, suffix) => {
-  const both = (from) => ({
-    import: { types: `./dist/${name}.d.ts`, default: `./dist/${from}.mjs` },
-    require: { types: `./dist/${name}.d.cts`, default: `./dist/${name}.cjs` },
-  });
-  return {
-    workerd: { types: `./dist/${name}.d.ts`, default: `./dist/workerd${suffix}.mjs` },
-    node: both(`node${suffix}`),
-    ...both(name),
-  };
-};
+const both = (name, from) => ({
+  import: { types: `./dist/${name}.d.ts`, default: `./dist/${from}.mjs` },
+  require: { types: `./dist/${name}.d.cts`, default: `./dist/${name}.cjs` },
+});
+const paths = (name, suffix) => ({
+  workerd: { types: `./dist/${name}.d.ts`, default: `./dist/workerd${suffix}.mjs` },
+  node: both(name, `node${suffix}`),
+  ...both(name, name),
+});
 writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
   name: 'ringshift',
   version,
@@ -141,6 +145,8 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
   keywords: ['sharding', 'resharding', 'consistent-hashing', 'migration', 'router'],
   type: 'module',
   engines: { node: '>=20' },
+  peerDependencies: { 'better-sqlite3': '>=12' },
+  peerDependenciesMeta: { 'better-sqlite3': { optional: true } },
   sideEffects: ['./dist/*.mjs', './dist/*.cjs'],
   files: ['dist'],
   main: './dist/index.cjs',
@@ -149,6 +155,7 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
   exports: {
     '.': paths('index', ''),
     './migrate': paths('migrate', '-migrate'),
+    './stores/sqlite': both('stores/sqlite', 'stores/sqlite'),
     './slim': { types: './dist/slim.d.ts', default: './dist/slim.mjs' },
     './ringshift.wasm': './dist/ringshift.wasm',
     './ringshift-migrate.wasm': './dist/ringshift-migrate.wasm',
@@ -157,6 +164,10 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
 }, null, 2)}\n`);
 for (const name of ['LICENSE-MIT', 'LICENSE-APACHE', 'README.md']) cpSync(join(root, name), join(pkg, name));
 const tarball = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', join(root, 'dist')], pkg))[0];
+
+// For tests here, and whoever else looks for the package from here.
+rmSync(join(here, 'node_modules', 'ringshift'), { recursive: true, force: true });
+symlinkSync(pkg, join(here, 'node_modules', 'ringshift'), 'junction');
 
 // Its size.
 const GZIP_MAX = 60 * 1024;

@@ -52,6 +52,13 @@ export function put(key: Key): number {
   return text(key, 0);
 }
 
+/** A key's bytes, as stores keep it. */
+export function keyBytes(key: Key): Uint8Array {
+  const length = put(key);
+  room(0, 0);
+  return bytes.slice(0, length);
+}
+
 function text(key: string, from: number): number {
   const { length } = key;
   if (length > KEY_MAX) raw.tooLong(encoder.encode(key).length);

@@ -308,6 +308,26 @@ export function rowDigest(key: Uint8Array, version: bigint, value: Uint8Array | 
   return raw.rowDigest(put(check.binary(key, 'the key')), check.wide(version, 'version'), digested);
 }
 
+/** What a shard that has nothing is set up with, for one keyspace or one pinned key. */
+export interface Home {
+  /** The guard row, as the recipe's `GUARD_PUT` takes it: the domain first, then the keyspace. */
+  readonly guard: readonly bigint[];
+  /** The runs of slots that it claims; `end` is the first that it doesn't. */
+  readonly slots: readonly { readonly start: number; readonly end: number }[];
+  /** The keys that it claims. */
+  readonly keys: readonly Uint8Array[];
+}
+/** The homes that a snapshot gives to the shard of that number. */
+export function homes(snapshot: Snapshot, shard: number): Home[] {
+  type Claim = { readonly Slots?: Home['slots']; readonly Key?: number[] };
+  const all: [bigint[], Claim[]][] = raw.homes(held(snapshot, Snapshot, 'a snapshot'), check.uint(shard, 'shard'));
+  return all.map(([guard, claims]) => ({
+    guard,
+    slots: claims.flatMap(({ Slots }) => Slots ?? []),
+    keys: claims.flatMap(({ Key }) => (Key ? [Uint8Array.from(Key)] : [])),
+  }));
+}
+
 /** The texts of the SQLite recipe. */
 export interface Recipe {
   /** Statements, by name. */ readonly statements: Readonly<Record<string, string>>;

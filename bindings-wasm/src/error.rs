@@ -15,7 +15,7 @@ use crate::convert::fail;
 pub struct Fault(ErrorCode, String);
 
 /// What exports answer.
-pub type Answer<T = JsValue> = Result<T, Fault>;
+pub(crate) type Answer<T = JsValue> = Result<T, Fault>;
 
 impl Fault {
     pub(crate) fn new(code: ErrorCode, message: impl Display) -> Self {

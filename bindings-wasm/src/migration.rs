@@ -39,6 +39,7 @@ impl Plan {
     }
 
     /// Another one, to be handed over.
+    #[must_use]
     pub fn copy(&self) -> Plan {
         Self(self.0.clone())
     }

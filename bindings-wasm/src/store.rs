@@ -2,7 +2,7 @@
 
 use ringshift::migration::{Command, home_installs};
 use ringshift::recipes::sqlite;
-use ringshift::store::Look;
+use ringshift::store::{Look, columns_of_guard};
 use ringshift::{DomainId, Term};
 use wasm_bindgen::prelude::*;
 
@@ -103,6 +103,19 @@ impl MemoryShard {
     pub fn rows(&self) -> usize {
         self.0.rows()
     }
+}
+
+/// The homes that a snapshot gives to a shard: each guard row as the recipe's `GUARD_PUT` takes it,
+/// with what it claims.
+#[wasm_bindgen]
+pub fn homes(snapshot: &Snapshot, shard: u32) -> Answer {
+    let rows = home_installs(&snapshot.0, ringshift::ShardId(shard));
+    let rows = rows.iter();
+    plain(
+        &rows
+            .map(|home| (columns_of_guard(&home.row), &home.claims))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// The texts of the SQLite recipe: statements by name, and what a file is set up with.

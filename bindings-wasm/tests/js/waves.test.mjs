@@ -1,63 +1,150 @@
-// What a snapshot says of its waves while a coordinator carries a migration out, and the phase table.
+// Keys in the middle of a move: two shards in files, with the guard rows of one phase.
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
-import { topology } from './built.mjs';
-import {
-  Chunks, Coordinator, MemoryShard, RingshiftError, Snapshot, TopologyRecord, phases, plan, waves,
-} from '../../../dist/npm/package/dist/node-migrate.mjs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { keyBytes, recipe } from 'ringshift';
+import { sqlite } from 'ringshift/stores/sqlite';
+import { between, demo, keysIn, open, text } from './clusters.mjs';
+import { databases } from './databases.mjs';
 
-const SETTINGS = { shadow_ms: 0, ramps_ppm: [500_000], ramp_ms: 0, reversed_ms: 0 };
-const named = (phase) => (typeof phase === 'string' ? phase : `ended-${phase.ended}`);
+const [AUTHORITY, MIRROR, READABLE_MIRROR] = [1n, 2n, 3n];
+const { statements } = recipe();
 
-it('shows each wave in each phase of the table, one after the other', () => {
-  const first = Snapshot.fromTopology(topology());
-  const record = TopologyRecord.create(first);
-  const [shards, chunks] = [new Map([[1, new MemoryShard()], [2, new MemoryShard()], [3, new MemoryShard()]]), new Chunks()];
-  for (const { id } of first.shards) shards.get(id).home(first, id);
-  const wanted = plan(first, { add: [{ id: 3, name: 'c' }] });
-  const coordinator = new Coordinator(record.drawTerm(), SETTINGS, wanted, 0);
-  assert.deepEqual(waves(first, 'orders'), []);
+for (const [name, Database] of Object.entries(databases)) {
+  /** The vectors' cluster in a phase; `work` is given files and a client over them. */
+  const inPhase = (title, phase, mirror, work) =>
+    test(`${name}: ${title}`, async () => {
+      const snapshot = demo(phase);
+      const folder = mkdtempSync(join(tmpdir(), 'ringshift-'));
+      const path = (shard) => join(folder, `${shard}.db`);
+      const store = sqlite({ path, database: Database });
+      await store.setUp(snapshot);
+      const raw = Object.fromEntries(['pg-1', 'pg-2'].map((s) => [s, new Database(path(s))]));
+      const run = (shard, statement, ...values) => raw[shard].prepare(statement).run(numbered(values));
+      const epoch = BigInt(snapshot.epoch);
+      for (const [shard, role] of [['pg-1', AUTHORITY], ['pg-2', mirror]]) {
+        run(shard, statements.GUARD_PUT, 5n, 0n, epoch, role, 0n, 0n, 1n, epoch);
+        run(shard, statements.CLAIM_SLOTS, 0n, 0n, 12n, 5n);
+      }
+      const rows = (shard, key) =>
+        raw[shard]
+          .prepare('SELECT CAST(value AS TEXT) AS value FROM ringshift_row WHERE key = ?1')
+          .all(numbered([keyBytes(key)]))
+          .map(({ value }) => value);
+      try {
+        await work({ snapshot, store, rows, run });
+      } finally {
+        for (const database of Object.values(raw)) database.close();
+        store.close();
+        rmSync(folder, { recursive: true });
+      }
+    });
 
-  const seen = new Map();
-  for (let now = 0; ; now++) {
-    const { do: doing, over } = coordinator.poll();
-    if (over) {
-      assert.equal(over, 'complete');
-      break;
-    }
-    coordinator.handleTimeout(now);
-    if (!doing) continue;
-    const store = doing.shard === null ? record : shards.get(doing.shard);
-    coordinator.handleAnswer(now, doing.id, store.command(doing.command, chunks));
-    for (const wave of waves(record.snapshot, 'orders')) {
-      const phase = `${named(wave.phase)} ${wave.ramp_ppm}`;
-      const of = seen.get(wave.from) ?? seen.set(wave.from, [wave.slots]).get(wave.from);
-      assert.deepEqual(wave.slots, of[0], 'its slots stay');
-      assert.equal(wave.to, 3);
-      if (of.at(-1) !== phase) of.push(phase);
-    }
-  }
-  const way = [
-    'prepare 0', 'double-write 0', 'shadow-read 0', 'read-new 500000', 'read-new 1000000', 'reversed 0', 'ended-to 0',
-  ];
-  assert.deepEqual([...seen].map(([from, [, ...phases]]) => [from, phases]), [[1, way], [2, way]]);
-  assert.deepEqual(waves(record.snapshot, 'orders'), []);
-  assert.equal(seen.get(1)[0].reduce((sum, { start, end }) => sum + end - start, 0), Math.floor(65_536 / 6));
-});
+  inPhase('a relaxed write is answered first and mirrored then', 'in double-write', MIRROR,
+    async ({ snapshot, store, rows }) => {
+      const client = await open(snapshot, { store });
+      const orders = client.keyspace('orders');
+      const [key] = keysIn(orders, 1, (slot) => slot < 12);
+      assert.equal(orders.describe(key).phase, 'double-write');
+      const shares = await orders.forEachShard(({ mirrored }) => mirrored);
+      assert.deepEqual([...shares], [['pg-1', 0], ['pg-2', 12], ['pg-3', 0]]);
+      assert.equal((await orders.put(key, 'moving')).lagging, 'pg-2');
+      await client.close();
+      assert.deepEqual(rows('pg-1', key), ['moving']);
+      assert.deepEqual(rows('pg-2', key), ['moving']);
+      const again = await open(snapshot, { store });
+      await again.keyspace('orders').delete(key);
+      await again.close();
+      // In a wave a delete is a tombstone, on both sides.
+      assert.deepEqual([rows('pg-1', key), rows('pg-2', key)], [[null], [null]]);
+    });
 
-it('has one authority in each carved phase, and none elsewhere', () => {
-  const table = phases();
-  assert.deepEqual(table.map(({ name }) => name), [
-    'prepare', 'double-write', 'shadow-read', 'read-new', 'reversed', 'ended-from', 'ended-to',
-  ]);
-  for (const { authority, carved, from, to } of table) {
-    const roles = { from, to };
-    if (carved) assert.equal(roles[authority], 'authority');
-    assert.equal([from, to].filter((role) => role === 'authority').length, carved ? 1 : 0);
-  }
-});
+  inPhase('a mirror that fails in the background fails nobody', 'in double-write', MIRROR,
+    async ({ snapshot, store, rows }) => {
+      const dead = between(store, (attempt, _request, send) => {
+        if (attempt.shard === 1) return send();
+        throw new Error('unplugged');
+      });
+      const client = await open(snapshot, { store: dead });
+      const orders = client.keyspace('orders');
+      const [key] = keysIn(orders, 1, (slot) => slot < 12);
+      assert.equal((await orders.put(key, 'v')).lagging, 'pg-2');
+      await client.close();
+      assert.deepEqual([rows('pg-1', key), rows('pg-2', key)], [['v'], []]);
+    });
 
-it('refuses a keyspace that isn\'t there', () => {
-  const snapshot = Snapshot.fromTopology(topology());
-  assert.throws(() => waves(snapshot, 'nothing'), (error) => error instanceof RingshiftError && error.code === 'unknown_keyspace');
-});
+  inPhase('a strict write is on both sides when it is answered', 'in shadow-read', MIRROR,
+    async ({ snapshot, store, rows }) => {
+      const sent = [];
+      const watched = between(store, (attempt, _request, send) => {
+        sent.push([attempt.shard, attempt.kind]);
+        return send();
+      });
+      const client = await open(snapshot, { store: watched, policy: { deadlineMs: 200 } });
+      const orders = client.keyspace('orders');
+      const [key] = keysIn(orders, 1, (slot) => slot < 12);
+      assert.equal((await orders.put(key, 'both')).lagging, null);
+      assert.deepEqual([rows('pg-1', key), rows('pg-2', key)], [['both'], ['both']]);
+      assert.deepEqual(sent, [[1, 'write'], [2, 'apply']]);
+    });
+
+  inPhase('a strict write without its mirror is indeterminate', 'in shadow-read', MIRROR,
+    async ({ snapshot, store }) => {
+      const dead = between(store, (attempt, _request, send) =>
+        attempt.shard === 1 ? send() : { reply: { type: 'failed', failure: 'not_sent' } });
+      const client = await open(snapshot, { store: dead, policy: { deadlineMs: 100 } });
+      const orders = client.keyspace('orders');
+      const [key] = keysIn(orders, 1, (slot) => slot < 12);
+      await assert.rejects(orders.put(key, 'v'), (error) => {
+        assert.equal(error.code, 'indeterminate');
+        assert.equal(typeof error.version, 'bigint');
+        return true;
+      });
+    });
+
+  inPhase('sampled reads are compared in the background', 'in shadow-read', MIRROR,
+    async ({ snapshot, store, run }) => {
+      const client = await open(snapshot, { store });
+      const orders = client.keyspace('orders');
+      const keys = keysIn(orders, 200, (slot) => slot < 12);
+      for (const key of keys) await orders.put(key, key);
+      assert.deepEqual((await orders.getMany(keys)).map(text), keys);
+      await sleep(20);
+      const { same, ...others } = client.figures().shadows;
+      // Half of all keys, by their hash.
+      assert.ok(same > 60 && same < 140, `${same}`);
+      assert.deepEqual(others, { mismatches: 0, unsure: 0, dropped: 0 });
+      run('pg-2', 'DELETE FROM ringshift_row WHERE 1');
+      await orders.getMany(keys);
+      await sleep(20);
+      assert.equal(client.figures().shadows.mismatches, 0, 'before the second look');
+      await sleep(900);
+      assert.equal(client.figures().shadows.mismatches, same);
+      assert.equal(client.figures().shadows.same, same);
+      await orders.getMany(keys);
+      await client.close();
+      await sleep(20);
+      assert.equal(client.figures().shadows.dropped, same);
+    });
+
+  inPhase('a read that misses at the new place repairs it', 'in read-new', READABLE_MIRROR,
+    async ({ snapshot, store, rows, run }) => {
+      const client = await open(snapshot, { store });
+      const orders = client.keyspace('orders');
+      const inside = (key) => orders.explain(key).reads.length === 2;
+      const key = keysIn(orders, 40, (slot) => slot < 12).find(inside);
+      await orders.put(key, 'kept');
+      await client.close();
+      run('pg-2', 'DELETE FROM ringshift_row WHERE 1');
+      const after = (await open(snapshot, { store })).keyspace('orders');
+      assert.equal(text(await after.get(key)), 'kept');
+      assert.deepEqual(rows('pg-2', key), ['kept']);
+    });
+}
+
+function numbered(values) {
+  return Object.fromEntries(values.map((value, at) => [at + 1, value]));
+}
