@@ -124,7 +124,9 @@ async function types(from, to) {
     external: ['ringshift'],
     onwarn: (warning) => { throw new Error(warning.message); },
   });
-  await bundle.write({ file: join(files, `${to}.d.ts`) });
+  // `using` needs declarations that ES2022 lacks; a consumer need not know.
+  const banner = '/// <reference lib="esnext.disposable" />';
+  await bundle.write({ file: join(files, `${to}.d.ts`), banner });
   cpSync(join(files, `${to}.d.ts`), join(files, `${to}.d.cts`));
 }
 

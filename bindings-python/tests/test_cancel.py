@@ -56,7 +56,7 @@ async def test_a_cancelled_call_cancels_its_request_and_leaves_the_client_well(
 
 
 async def test_an_attempt_that_takes_too_long_is_cancelled_and_asked_for(
-    tmp_path: Path, snapshot: Any
+    tmp_path: Path, snapshot: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = Hanging(store_of("memory", tmp_path, snapshot), b"slow")
     policy = Policy(attempt_ms=30, deadline_ms=5_000)
@@ -69,6 +69,7 @@ async def test_an_attempt_that_takes_too_long_is_cancelled_and_asked_for(
         store.go.set()
         assert await call is None
         assert client.figures().retries >= 2
+        assert caplog.records == [], "the store did nothing wrong"
 
 
 class SlowTopology(FixedTopology):

@@ -68,10 +68,12 @@ def test_a_conflict_says_what_was_found(client: Both) -> None:
     with pytest.raises(VersionConflictError) as nothing:
         orders.put_if("k", "1", 5)
     assert (nothing.value.found, nothing.value.code) == (None, "version_conflict")
+    assert nothing.value.value is None
     written = orders.put("k", "1")
     with pytest.raises(VersionConflictError) as other:
         orders.put_if("k", "2", None)
     assert (other.value.found, other.value.key) == (written.version, "k")
+    assert other.value.value == b"1", "what is there needn't be read again"
     assert "'k'" in str(other.value)
     assert orders.get("k").value == b"1"
 
@@ -207,7 +209,7 @@ def test_a_store_that_raises_is_no_answer(opened: Any, store: Any, snapshot: Sna
     def fail(*_: Any) -> None:
         raise ConnectionResetError("gone")
 
-    client = opened(Through(store, fail), fixed(snapshot), Policy(deadline_ms=50))
+    client = opened(Through(store, fail), fixed(snapshot), Policy(deadline_ms=500))
     with pytest.raises(OperationFailedError) as caught:
         client.keyspace("orders").get("k")
     assert caught.value.code == "deadline"

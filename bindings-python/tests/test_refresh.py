@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ringshift import AsyncClient, Client, Policy, Request
+from ringshift import AsyncClient, Client, Policy, Refusal, Reply, Request, Response
 from ringshift.errors import OperationFailedError, SnapshotError
 from ringshift.topology import fixed
 from worlds import Counting, Through, demo, store_of
@@ -88,6 +88,26 @@ def test_a_refusal_makes_a_refresh_and_the_operation_goes_on(opened: Any, tmp_pa
     assert client.epoch == 7
     assert client.figures().refreshes == 1
     assert client.figures().retries == 1
+
+
+def test_who_waits_at_a_barrier_takes_a_newer_map_that_is_at_hand(
+    opened: Any, tmp_path: Path
+) -> None:
+    inner, topology = moved_on("memory", tmp_path)
+    clients: list[Any] = []
+
+    def barrier(attempt: Any, _request: Request) -> Response | None:
+        if attempt.epoch >= 7:
+            return None
+        if len(store.seen) == 3:
+            clients[0].client.install(demo(NEW))
+        return Response(Reply.Refused(Refusal("not_ready", current=5)))
+
+    store = Through(inner, barrier)
+    clients.append(opened(store, topology, Policy(deadline_ms=3_000)))
+    assert clients[0].keyspace("orders").put("user:1", "1").version > 0
+    assert clients[0].figures().refreshes == 0
+    assert len(store.seen) <= 5
 
 
 def test_without_news_the_topology_is_asked_less_and_less(opened: Any, tmp_path: Path) -> None:

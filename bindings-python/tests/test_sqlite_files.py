@@ -112,6 +112,35 @@ def test_a_file_is_made_as_rust_makes_it(peer: Peer, tmp_path: Path) -> None:
             assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_the_same_calls_leave_the_same_rows_as_rust_s(peer: Peer, tmp_path: Path) -> None:
+    peer.ask("create")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    store_of("sqlite", mine, SNAPSHOT)
+    with opened_at(mine) as client:
+        orders = client.keyspace("orders")
+        for n in range(60):
+            key = f"user:{n % 17}"
+            if n % 5 == 3:
+                assert orders.delete(key).version == int(peer.ask(f"delete {key}"))
+            else:
+                assert orders.put(key, f"v{n}").version == int(peer.ask(f"put {key} v{n}"))
+    columns = {
+        "ringshift_row": "keyspace, key, stored_slot, version, revision, value",
+        "ringshift_slot": "keyspace, slot, domain, floor",
+        "ringshift_keyspace": "keyspace, bits",
+        "ringshift_meta": "revision, term",
+    }
+    for shard in SNAPSHOT.shards:
+        for table, named in columns.items():
+            contents = []
+            for folder in (tmp_path, mine):
+                with sqlite3.connect(folder / f"{shard.name}.db") as connection:
+                    found = connection.execute(f"SELECT {named} FROM {table} ORDER BY 1, 2")
+                    contents.append(found.fetchall())
+            assert contents[0] == contents[1], (shard.name, table)
+
+
 def foreign(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE bills (id)")

@@ -127,7 +127,7 @@ def test_a_read_carries_what_it_finds_at_the_old_place_to_the_new(
 
     # The write's mirror stays away until its deadline, so the row is at the old place only.
     store.before = no_mirror
-    late = opened(store, fixed(snapshot), Policy(deadline_ms=60))
+    late = opened(store, fixed(snapshot), Policy(deadline_ms=500))
     with pytest.raises(Exception, match="accepted version") as caught:
         late.keyspace("orders").put(key, "1")
     assert caught.value.code == "indeterminate"  # type: ignore[attr-defined]
@@ -140,6 +140,15 @@ def test_a_read_carries_what_it_finds_at_the_old_place_to_the_new(
     sent = [(attempt.shard, attempt.kind) for attempt in store.seen]
     assert sent == [(2, "read"), (1, "read"), (2, "apply")]
     assert row(store.store, 2, key) == (version, b"1")
+    if store_kind == "sqlite":
+        assert operation(store.store, 1, key) == operation(store.store, 2, key)
+
+
+def operation(store: Any, shard: int, key: bytes) -> Any:
+    """The operation that made a row what it is: it travels with the row."""
+    with store.file(shard).reader() as connection:
+        text = "SELECT op FROM ringshift_row WHERE key = ?"
+        return connection.execute(text, (key,)).fetchone()
 
 
 def mirror_lost(attempt: Any, response: Response) -> Response:

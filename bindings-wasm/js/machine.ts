@@ -55,13 +55,16 @@ export class Snapshot extends Held<raw.Snapshot> {
   }
 }
 
-/** What holds a snapshot: also one of another copy of this package, or bytes. */
-export function snapshotOf(snapshot: Snapshot | Uint8Array): raw.Snapshot {
-  if (snapshot instanceof Snapshot) return held(snapshot, Snapshot, 'a snapshot');
-  if (snapshot instanceof Uint8Array) return raw.Snapshot.decode(snapshot);
-  const { encode } = check.object(snapshot, 'a snapshot') as Snapshot;
-  if (typeof encode !== 'function') throw check.bad('a snapshot', 'a Snapshot or its bytes', snapshot);
-  return raw.Snapshot.decode(encode.call(snapshot));
+/** Hands a snapshot to `use`: also bytes, or one of another copy of this package, which are read for it. */
+export function withSnapshot<T>(snapshot: Snapshot | Uint8Array, use: (held: raw.Snapshot) => T): T {
+  if (snapshot instanceof Snapshot) return use(held(snapshot, Snapshot, 'a snapshot'));
+  const bytes = snapshot instanceof Uint8Array ? snapshot : (check.object(snapshot, 'a snapshot') as Snapshot).encode?.();
+  const read = raw.Snapshot.decode(check.binary(bytes, 'a snapshot'));
+  try {
+    return use(read);
+  } finally {
+    read.free();
+  }
 }
 
 /** Routes keys by one snapshot, and moves to the next. Keep one for as long as you route. */
@@ -72,12 +75,12 @@ export class Router extends Held<raw.Router> {
 
   /** A router by a snapshot, or by its bytes. */
   constructor(snapshot: Snapshot | Uint8Array) {
-    super(new raw.Router(snapshotOf(snapshot)));
+    super(withSnapshot(snapshot, (held) => new raw.Router(held)));
     this.#read();
   }
   /** Puts a newer snapshot in force. One that isn't newer, or of another history, is refused. */
   install(snapshot: Snapshot | Uint8Array): 'replaced' | 'same' {
-    if (!this._raw.install(snapshotOf(snapshot))) return 'same';
+    if (!withSnapshot(snapshot, (held) => this._raw.install(held))) return 'same';
     this.#read();
     return 'replaced';
   }
@@ -255,7 +258,7 @@ export class MemoryShard extends Held<raw.MemoryShard> {
   }
   /** Gives it what the snapshot gives to the shard of that number, as a coordinator of `term` does. */
   home(snapshot: Snapshot | Uint8Array, shard: number, term = 0): void {
-    this._raw.home(snapshotOf(snapshot), check.uint(shard, 'shard'), check.uint(term, 'term'));
+    withSnapshot(snapshot, (held) => this._raw.home(held, check.uint(shard, 'shard'), check.uint(term, 'term')));
   }
   /** Carries out one request of an operation. */
   attempt(attempt: Attempt, key: Uint8Array, content: Content | null): Response {
@@ -276,6 +279,7 @@ const LOOK_OP = 13;
 export function decide(
   attempt: Attempt, content: Content | null, look: readonly (number | bigint | Uint8Array | null)[],
 ): Decision {
+  check.object(look, 'the look');
   const columns = new BigInt64Array(LOOK_COLUMNS);
   let nulls = 0;
   for (let at = 0; at < LOOK_COLUMNS; at++) {

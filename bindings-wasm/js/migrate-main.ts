@@ -3,7 +3,7 @@ import { MemoryStore } from './stores/memory.js';
 
 export * from './main.js';
 export {
-  Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, plan,
+  Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan, waves,
 } from './migrate.js';
 
 /** A store of its own, in memory, whose shards take a coordinator's commands. */

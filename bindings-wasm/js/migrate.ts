@@ -6,7 +6,8 @@ import { Held, held, text } from './held.js';
 import { put } from './keys.js';
 import * as machine from './machine.js';
 import type {
-  Access, Action, Answer, Changes, Command, GuardRow, InstallRow, Key, Log, Mismatch, PlanFigures, Refusal, Settings,
+  Access, Action, Answer, Changes, Command, GuardRow, InstallRow, Key, Log, Mismatch, PhaseRow, PlanFigures, Refusal,
+  Settings, Wave,
 } from './types.js';
 
 const NEVER = 2n ** 64n - 1n;
@@ -30,8 +31,16 @@ export function plan(
   snapshot: machine.Snapshot | Uint8Array, changes: Changes | string, waveSlotsMax = 0,
 ): Plan {
   const wish = json(changes, 'the changes');
-  return new Plan(new raw.Plan(machine.snapshotOf(snapshot), wish, check.uint(waveSlotsMax, 'waveSlotsMax')));
+  const most = check.uint(waveSlotsMax, 'waveSlotsMax');
+  return new Plan(machine.withSnapshot(snapshot, (held) => new raw.Plan(held, wish, most)));
 }
+
+/** The waves of a keyspace that are in a snapshot, by age: what moves now, and how far it is. */
+export const waves = (snapshot: machine.Snapshot | Uint8Array, keyspace: string): Wave[] =>
+  raw.waves(machine.snapshotOf(snapshot), text(keyspace, 'a keyspace'));
+
+/** The phase table: the phases in their order, and what each side of a wave does in them. */
+export const phases = (): PhaseRow[] => raw.phases();
 
 /** Carries a migration out, one command at a time, as a machine. */
 export class Coordinator extends Held<raw.Coordinator> {
@@ -100,13 +109,13 @@ export class MemoryShard extends machine.MemoryShard {
 
 /** The guard rows that a shard with nothing needs. */
 export const homeInstalls = (snapshot: machine.Snapshot | Uint8Array, shard: number): InstallRow[] =>
-  raw.homeInstalls(machine.snapshotOf(snapshot), check.uint(shard, 'shard'));
+  machine.withSnapshot(snapshot, (held) => raw.homeInstalls(held, check.uint(shard, 'shard')));
 
 /** What a topology store keeps, and how it answers a coordinator, in memory. Its bytes are those of a file. */
 export class TopologyRecord extends Held<raw.Topology> {
   /** A first snapshot, that nobody has led with. */
   static create(snapshot: machine.Snapshot | Uint8Array): TopologyRecord {
-    return new TopologyRecord(new raw.Topology(machine.snapshotOf(snapshot)));
+    return new TopologyRecord(machine.withSnapshot(snapshot, (held) => new raw.Topology(held)));
   }
   /** Reads the bytes of a record. */
   static decode(bytes: Uint8Array): TopologyRecord {

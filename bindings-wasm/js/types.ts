@@ -261,6 +261,46 @@ export type Log = Readonly<Record<string, unknown>>;
 /** A key on which the two sides of a wave differ. */
 export interface Mismatch { readonly key: readonly number[]; readonly kind: 'missing' | 'extra' | 'stale' | 'different' }
 
+/** A run of slots, `end` not in it. */
+export interface SlotRange { readonly start: number; readonly end: number }
+/** One of the two shards of a wave. */
+export type Side = 'from' | 'to';
+/** What a shard may do for a domain. */
+export type Role = 'none' | 'authority' | 'mirror' | 'readable-mirror';
+
+/** A wave: slots that move together between one pair of shards. */
+export interface Wave {
+  /** Its fencing domain, which is also its name. */
+  readonly domain: number;
+  readonly epoch: number;
+  readonly drained: number;
+  readonly authority_epoch: number;
+  /** Whose guard takes this epoch first. */
+  readonly first: Side;
+  readonly from: number;
+  readonly to: number;
+  readonly phase: 'prepare' | Phase | { readonly ended: Side };
+  /** Keys of a million that are read from `to` in read-new. */
+  readonly ramp_ppm: number;
+  readonly shadow_ppm: number;
+  readonly strict: boolean;
+  /** Sorted, disjoint. */
+  readonly slots: readonly SlotRange[];
+}
+
+/** A row of the phase table. */
+export interface PhaseRow {
+  /** `ended-from` and `ended-to` say which side has won. */
+  readonly name: string;
+  /** The side that orders the writes. */
+  readonly authority: Side;
+  /** Whether the wave's keys are fenced by the wave's own domain. */
+  readonly carved: boolean;
+  /** The role of each side in that domain. */
+  readonly from: Role;
+  readonly to: Role;
+}
+
 /** What a coordinator wants next. */
 export type Action =
   | {
@@ -287,7 +327,7 @@ export interface GuardRow {
   readonly domain: number;
   readonly keyspace: number;
   readonly epoch: number;
-  readonly role: 'none' | 'authority' | 'mirror' | 'readable-mirror';
+  readonly role: Role;
   readonly closed: boolean;
   readonly drained: number;
   readonly in_wave: boolean;

@@ -15,11 +15,16 @@ use crate::convert::fail;
 pub struct Fault(ErrorCode, String);
 
 /// What exports answer.
-pub type Answer<T = JsValue> = Result<T, Fault>;
+pub(crate) type Answer<T = JsValue> = Result<T, Fault>;
 
 impl Fault {
     pub(crate) fn new(code: ErrorCode, message: impl Display) -> Self {
         Self(code, message.to_string())
+    }
+
+    /// What JSON can't be read as.
+    pub(crate) fn json(code: ErrorCode, error: &serde_json::Error) -> Self {
+        Self::new(code, format_args!("the JSON can't be read: {error}"))
     }
 
     pub(crate) fn argument(message: impl Display) -> Self {

@@ -2,11 +2,6 @@
 //!
 //! What the exports take and give is documented where people call them: in `js/machine.ts`.
 
-#![expect(
-    unreachable_pub,
-    reason = "what wasm-bindgen exports is public, and nothing else is"
-)]
-
 mod convert;
 mod error;
 #[cfg(feature = "migrate")]
@@ -14,3 +9,11 @@ mod migration;
 mod operation;
 mod router;
 mod store;
+
+pub use convert::room;
+pub use error::{Fault, error_codes};
+#[cfg(feature = "migrate")]
+pub use migration::{Chunks, Coordinator, Guard, Plan, Topology, home_installs};
+pub use operation::{Operation, RefreshGate, Shadow, composite, row_digest, too_long};
+pub use router::{Router, Snapshot};
+pub use store::{MemoryShard, decide, recipe};

@@ -6,8 +6,10 @@ use ringshift::migration::{self, CommandId};
 use ringshift::record::Record;
 use ringshift::store::Chunks as Held;
 use ringshift::{
-    Access, DomainId, ErrorCode, Fence, InstallRow, KeyspaceId, Reply, ShardId, Slot, Term,
+    Access, DomainId, ErrorCode, Fence, InstallRow, KeyspaceId, Phase, Reply, Role, ShardId, Side,
+    Slot, Term,
 };
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{epoch_of, instant, no_room, plain, read, reply_out, with_key};
@@ -16,7 +18,7 @@ use crate::router::Snapshot;
 use crate::store::MemoryShard;
 
 fn parse<T: serde::de::DeserializeOwned>(json: &str, code: ErrorCode) -> Answer<T> {
-    serde_json::from_str(json).map_err(|error| Fault::new(code, error))
+    serde_json::from_str(json).map_err(|error| Fault::json(code, &error))
 }
 
 /// What a migration will do.
@@ -37,6 +39,7 @@ impl Plan {
     }
 
     /// Another one, to be handed over.
+    #[must_use]
     pub fn copy(&self) -> Plan {
         Self(self.0.clone())
     }
@@ -50,6 +53,35 @@ impl Plan {
     pub fn log(&self) -> Answer {
         plain(&self.0.log)
     }
+}
+
+/// The waves of a keyspace, by age.
+#[wasm_bindgen]
+pub fn waves(snapshot: &Snapshot, keyspace: &str) -> Answer {
+    let router = ringshift::Router::new(Arc::clone(&snapshot.0));
+    plain(&router.keyspace(keyspace)?.waves())
+}
+
+#[derive(Serialize)]
+struct PhaseRow {
+    name: &'static str,
+    authority: Side,
+    carved: bool,
+    from: Role,
+    to: Role,
+}
+
+/// The phase table.
+#[wasm_bindgen]
+pub fn phases() -> Answer {
+    let row = |&phase: &Phase| PhaseRow {
+        name: phase.name(),
+        authority: phase.authority(),
+        carved: phase.is_carved(),
+        from: phase.role(Side::From),
+        to: phase.role(Side::To),
+    };
+    plain(&Phase::ALL.iter().map(row).collect::<Vec<_>>())
 }
 
 /// A coordinator.

@@ -24,7 +24,7 @@ impl Snapshot {
     #[wasm_bindgen(js_name = fromTopology)]
     pub fn from_topology(json: &str) -> Answer<Snapshot> {
         let topology: Topology =
-            serde_json::from_str(json).map_err(|error| Fault::new(ErrorCode::Topology, error))?;
+            serde_json::from_str(json).map_err(|error| Fault::json(ErrorCode::Topology, &error))?;
         Ok(Self(topology.snapshot()?.into()))
     }
 

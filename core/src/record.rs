@@ -1,8 +1,5 @@
 //! The bytes that a topology store keeps: the highest term that anybody led with, the snapshot in
-//! force, and the coordinator's log beside it; what a coordinator's commands do to them; and where
-//! in them a reader finds the snapshot.
-
-mod decide;
+//! force, and the coordinator's log beside it; and where in them a reader finds the snapshot.
 
 use alloc::string::ToString;
 use alloc::sync::Arc;

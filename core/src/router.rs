@@ -448,6 +448,12 @@ impl<'r> Keyspace<'r> {
         })
     }
 
+    /// The waves in flight, by age: the prepared and the ended ones too, which routing knows
+    /// nothing of.
+    pub fn waves(&self) -> &'r [Wave] {
+        &self.content.waves
+    }
+
     /// Where an override for exactly `key` sends it, if there is one.
     pub fn pinned(&self, key: &[u8]) -> Option<ShardId> {
         let wanted = crate::snapshot::Match::Exact(key.to_vec());

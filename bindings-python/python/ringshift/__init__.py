@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from ringshift._ringshift import (
     VERSION as __version__,
 )
@@ -30,6 +27,8 @@ from ringshift._ringshift import (
     row_digest,
 )
 
+# Importing `typing` takes longer than all of this; type checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ringshift._types import (
         AsyncStore,
@@ -113,9 +112,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
+        return getattr(__import__(_LATER[name], fromlist=[name]), name)
     raise AttributeError(f"module 'ringshift' has no attribute {name!r}")
 
 

@@ -224,6 +224,7 @@ class Base:
         if isinstance(outcome, Outcome.Conflict):
             text = f"{where} has {_version(outcome.found)}; read it and decide again"
             error = error_of(slug, text, key=call.key, found=outcome.found)
+            error.value = None if ended.found is None else ended.found.value
         elif isinstance(outcome, Outcome.Failed):
             shard = None if outcome.shard is None else self.shard_name(outcome.shard)
             error = error_of(

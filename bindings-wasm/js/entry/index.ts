@@ -3,9 +3,15 @@ import { inflateSync } from 'fflate';
 import { packed, size } from 'ringshift-base64';
 import { start } from '../wasm.js';
 
-const bytes = 'fromBase64' in Uint8Array
-  ? (Uint8Array as unknown as { fromBase64(text: string): Uint8Array }).fromBase64(packed)
-  : Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-start(new WebAssembly.Module(inflateSync(bytes, { out: new Uint8Array(size) }) as Uint8Array<ArrayBuffer>));
+// Where there is Node's own zlib, it is ten times as fast as ours, and synchronous too.
+const zlib = globalThis.process?.getBuiltinModule?.('node:zlib');
+function unpack(): Uint8Array {
+  if (zlib) return zlib.inflateRawSync(Buffer.from(packed, 'base64'));
+  const letters = atob(packed);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return inflateSync(bytes, { out: new Uint8Array(size) });
+}
+start(new WebAssembly.Module(unpack() as Uint8Array<ArrayBuffer>));
 
 export * from 'ringshift-main';

@@ -85,7 +85,7 @@ for (const [name, database] of Object.entries(databases)) {
             files.close();
           }
         }),
-        { numRuns: 60 },
+        { numRuns: 40 },
       );
     } finally {
       rmSync(folder, { recursive: true });

@@ -56,8 +56,26 @@ for (const [name, Database] of Object.entries(databases)) {
       recipe().format, 0, 0, 16,
     ]);
     assert.deepEqual(first('SELECT count(*), min(role), max(closed) FROM ringshift_guard'), [1, 1, 0]);
-    const shares = (await open(snapshot)).keyspace('orders').shards();
-    assert.deepEqual(first('SELECT count(*) FROM ringshift_slot'), [shares[0].slots]);
+    const again = store();
+    const orders = (await open(snapshot, { store: again })).keyspace('orders');
+    assert.deepEqual(first('SELECT count(*) FROM ringshift_slot'), [orders.shards()[0].slots]);
+    const keys = [...Array(99).keys()].map((k) => `key:${k}`).filter((k) => orders.shardOf(k) === 'pg-1');
+    const [a, b] = keys.filter((key) => orders.describe(key).slot > 0);
+    await orders.put(a, 'one');
+    await orders.put(b, 'two');
+    await orders.put(a, 'three');
+    await orders.delete(b);
+    await orders.delete(b);
+    // The third and fourth change; a delete of nothing is none.
+    assert.deepEqual(first('SELECT revision FROM ringshift_meta'), [4]);
+    assert.deepEqual(first('SELECT keyspace, bits FROM ringshift_keyspace'), [0, 6]);
+    const { slot } = orders.describe(a);
+    assert.deepEqual(
+      first('SELECT stored_slot >> 14, CAST(key AS TEXT), revision, length(op), CAST(value AS TEXT) FROM ringshift_row'),
+      [slot, a, 3, 16, 'three'],
+    );
+    const floor = first(`SELECT floor FROM ringshift_slot WHERE slot = ${orders.describe(b).slot}`);
+    assert.deepEqual(floor, [2 ** 32 + 2]);
     raw.close();
   });
 
@@ -159,3 +177,9 @@ for (const [name, Database] of Object.entries(databases)) {
     });
   });
 }
+
+const major = Number(process.versions.node.split('.')[0]);
+const skip = major < 22 && 'this Node has no SQLite of its own: `npm run test:24`';
+test('both kinds of SQLite were tested', { skip }, () => {
+  assert.deepEqual(Object.keys(databases), ['node:sqlite', 'better-sqlite3']);
+});

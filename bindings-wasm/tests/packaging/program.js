@@ -1,6 +1,9 @@
 // What every environment runs. Plain script, no module syntax, so that the runner can put any kind
 // of import before it. Returns what it saw; throws where that isn't what the vectors say.
-function program({ Snapshot, Router, Operation, RingshiftError }, { topology, keys }) {
+function program({ Snapshot, Router, Operation, RingshiftError }, { topology, keys: typed }) {
+  // Bytes come as plain arrays, which as keys would be composites.
+  const key = ({ key }) => (typeof key === "string" ? key : Uint8Array.from(key));
+  const keys = typed.map((one) => ({ ...one, key: key(one) }));
   const must = (what, got, wanted) => {
     const [a, b] = [got, wanted].map((value) => JSON.stringify(value));
     if (a !== b) throw new Error(`${what}: ${a}, and not ${b}`);

@@ -60,13 +60,14 @@ async function main() {
         () => null,
         (error) => error,
       );
-      await lab.close();
+      // What didn't start can't be stopped either.
+      await lab.close().catch(() => {});
       const ms = Math.round(performance.now() - begun);
       const label = `${name.padEnd(26)} ${String(await version()).padEnd(16)} ${String(ms).padStart(6)} ms`;
       console.log(`${label}   ${problem ? "FAILED" : "ok"}`);
       if (problem) {
         failed.push(name);
-        console.log(`  ${String(problem.stack ?? problem).replaceAll("\n", "\n  ")}`);
+        console.log(`  ${String(problem.message ?? problem).replaceAll("\n", "\n  ")}`);
       }
     }
   } finally {

@@ -5,28 +5,37 @@ import { readFileSync } from "node:fs";
 const file = new URL("../../../core/tests/vectors/placement.json", import.meta.url);
 const placement = JSON.parse(readFileSync(file, "utf8"));
 const BITS = 8;
-const WANTED = ["user:42", "ключ", "鍵-Ω-🗝"];
 
-const ring = placement.rings.cases.find((one) => one.seed === "0" && one.shards.length > 4);
+const ring = placement.rings.cases.find((one) => one.seed === "0" && one.shards.length === 3);
 const table = ring.table[BITS].split(" ").flatMap((run) => {
   const [index, count] = run.split("*").map(Number);
   return new Array(count).fill(index);
 });
 
-const where = (key) => {
-  const hex = Buffer.from(key).toString("hex");
-  const one = placement.keys.cases.find((c) => c.key === hex && c.rule === "whole");
-  const slot = one.hashes.find((hash) => hash.seed === "0").slots[BITS];
-  const shard = table[slot];
-  return { key, slot, shard, name: ring.shards[shard][1] };
+// Only what is hashed whole, and short.
+const places = placement.keys.cases
+  .filter(({ key, rule, hashes }) => rule === "whole" && hashes && key.length > 0 && key.length < 64)
+  .map(({ key, hashes }) => {
+    const slot = hashes.find(({ seed }) => seed === "0").slots[BITS];
+    return { hex: key, slot, shard: table[slot], name: ring.shards[table[slot]][1] };
+  });
+
+const text = (key) => {
+  const { hex, ...place } = places.find(({ hex }) => hex === Buffer.from(key).toString("hex"));
+  return { key, ...place };
+};
+/** A key that is no text, as the array of its bytes. */
+const bytes = (wanted) => {
+  const { hex, ...place } = places.find(({ shard }) => shard === wanted);
+  return { key: [...Buffer.from(hex, "hex")], ...place };
 };
 
-/** The topology for people, and the keys with their slot, shard index and shard name. */
+/** The topology for people, and three keys with their slot, shard index and shard name. */
 export const vectors = {
   topology: {
     cluster: "vectors",
     keyspaces: { orders: { bits: BITS, seed: "0", placement: { ring: { vnodes: ring.vnodes } } } },
     shards: ring.shards.map(([id, name, thousandths]) => ({ id, name, weight: thousandths / 1000 })),
   },
-  keys: WANTED.map(where),
+  keys: [text("user:42"), text("ключ"), bytes(1)],
 };

@@ -1,4 +1,4 @@
-//! What a command does to a record: pure, and the same for every topology store.
+//! What a coordinator's command does to a record: pure, and the same for every topology store.
 
 use alloc::sync::Arc;
 
@@ -7,30 +7,12 @@ use crate::migration::command::{Answer, Command};
 use crate::record::Record;
 
 impl Record {
-    /// The answer to [`Command::Lead`], [`Command::Swap`] or [`Command::SaveLog`], and the record
-    /// to store, durably, before it is given; `None`: this one stays. [`Answer::Unreachable`] for
-    /// a shard's command.
+    /// What to answer to a command, and the record to store, durably, before it is given.
     ///
-    /// A repeated swap is recognised by its snapshot's digest, and leaves the log alone, which may
-    /// have gone on since.
-    ///
-    /// ```
-    /// # use ringshift::{Topology, Term, migration::{Answer, Command, Log}, record::Record};
-    /// # let text = r#"{"cluster":"demo","keyspaces":{"k":{}},"shards":[{"id":1,"name":"a"}]}"#;
-    /// # let topology: Topology = serde_json::from_str(text)?;
-    /// # let snapshot = topology.snapshot()?.into();
-    /// let record = Record { term: Term(0), snapshot, log: Log::default() };
-    /// let (answer, next) = record.command(&Command::Lead { term: Term(1) });
-    /// assert!(matches!(answer, Answer::Loaded { .. }));
-    /// let next = next.unwrap_or(record);
-    /// assert_eq!(next.term, Term(1));
-    ///
-    /// // Whoever was in office before is told so.
-    /// let late = Command::SaveLog { term: Term(0), log: Log::default() };
-    /// assert_eq!(next.command(&late), (Answer::TermLost { current: Term(1) }, None));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn command(&self, command: &Command) -> (Answer, Option<Self>) {
+    /// [`Answer::Unreachable`] for a command that is a shard's. A repeated swap is recognised by
+    /// its snapshot's digest, and leaves the log alone, which may have gone on since.
+    #[must_use]
+    pub fn decide(&self, command: &Command) -> (Answer, Option<Self>) {
         match command {
             Command::Lead { term } => self.lead(*term),
             Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term != self.term => {
@@ -80,15 +62,6 @@ impl Record {
         }
     }
 
-    /// The record at the next term, for a coordinator to lead with; `None` after 2^32 - 1 terms.
-    pub fn next_term(&self) -> Option<Self> {
-        let term = Term(self.term.0.checked_add(1)?);
-        Some(Self {
-            term,
-            ..self.clone()
-        })
-    }
-
     fn lead(&self, term: Term) -> (Answer, Option<Self>) {
         if term < self.term {
             let current = self.term;
@@ -98,11 +71,22 @@ impl Record {
             snapshot: Arc::clone(&self.snapshot),
             log: self.log.clone(),
         };
-        // The same term again is the same coordinator, asking once more.
+        // The same term again is the same coordinator, asking once more: see `next_term`.
         let next = (term > self.term).then(|| Self {
             term,
             ..self.clone()
         });
         (loaded, next)
+    }
+
+    /// The record at the next term: stored before the term is given to a coordinator, no two are
+    /// given the same. `None` after 2^32 - 1 terms.
+    #[must_use]
+    pub fn next_term(&self) -> Option<Self> {
+        let term = Term(self.term.0.checked_add(1)?);
+        Some(Self {
+            term,
+            ..self.clone()
+        })
     }
 }

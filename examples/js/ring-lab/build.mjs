@@ -1,6 +1,6 @@
 // Copies the page and the built package side by side into dist/.
 // Usage: node build.mjs [folder of the package's modules]
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -18,7 +18,7 @@ mkdirSync(join(out, "ringshift"), { recursive: true });
 for (const part of ["index.html", "icon.svg", "style", "src"]) {
   cpSync(join(here, part), join(out, part), { recursive: true });
 }
-// The types go along as those of modules, for whoever checks the page.
-const modules = readdirSync(pack).filter((name) => /\.mjs$|\.d\.ts$/.test(name));
-for (const name of modules) cpSync(join(pack, name), join(out, "ringshift", name.replace(/\.d\.ts$/, ".d.mts")));
-console.log(`${out}: the page, and ${modules.length} files of the package`);
+// The entry that has it all is one file. Its types go along, for whoever checks the page.
+cpSync(join(pack, "migrate.mjs"), join(out, "ringshift", "migrate.mjs"));
+cpSync(join(pack, "migrate.d.ts"), join(out, "ringshift", "migrate.d.mts"));
+console.log(`${out}: the page and the package`);

@@ -130,7 +130,7 @@ impl FileTopology {
 
     fn carry_out(&self, command: &Command) -> Result<Answer, TopologyError> {
         let _lock = self.lock()?;
-        let (answer, next) = self.load()?.command(command);
+        let (answer, next) = self.load()?.decide(command);
         match next {
             Some(next) => self.replace(&next)?,
             // What is acted on was perhaps renamed by a writer that died before its last sync.

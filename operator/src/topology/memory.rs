@@ -47,8 +47,8 @@ impl TopologyStore for MemoryTopology {
 
     fn draw_term(&self) -> Result<Term, TopologyError> {
         let mut record = self.record.lock();
-        let present = record.as_ref().ok_or_else(missing)?;
-        let next = present.next_term().ok_or(TopologyError::TermsUsedUp)?;
+        let next = record.as_ref().ok_or_else(missing)?.next_term();
+        let next = next.ok_or(TopologyError::TermsUsedUp)?;
         let term = next.term;
         *record = Some(next);
         Ok(term)
@@ -59,7 +59,7 @@ impl TopologyStore for MemoryTopology {
         let Some(present) = record.as_ref() else {
             return Answer::Unreachable;
         };
-        let (answer, next) = present.command(command);
+        let (answer, next) = present.decide(command);
         if next.is_some() {
             *record = next;
         }

@@ -22,13 +22,14 @@ async function esbuild(lab, options) {
 }
 
 async function webpack(lab, options) {
-  const compiler = tools("webpack")({ mode: "production", context: lab.folder, ...options });
+  const fixed = { mode: "production", context: lab.folder, performance: false };
+  const compiler = tools("webpack")({ ...fixed, ...options });
   const stats = await new Promise((resolve, reject) =>
     compiler.run((error, done) => (error ? reject(error) : resolve(done))),
   );
   await new Promise((resolve) => compiler.close(resolve));
   const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true });
-  const bad = [...errors, ...warnings.filter((one) => !one.message.includes("size limit"))];
+  const bad = [...errors, ...warnings];
   if (bad.length > 0) throw new Error(bad.map(({ message }) => message).join("\n"));
 }
 

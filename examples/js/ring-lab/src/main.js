@@ -36,7 +36,7 @@ const moment = byId("moment", HTMLSpanElement);
 const controls = new Controls({
   toggle: () => (player.playing ? player.pause() : player.play()),
   step: () => playUntil((world) => world.figures.commands),
-  nextPhase: () => playUntil((world) => world.waves.list.map((one) => `${one.stands} ${one.info?.rampPpm}`).join()),
+  nextPhase: () => playUntil((world) => world.waves.list.map((one) => `${one.stands} ${one.info?.ramp_ppm}`).join()),
   back: () => {
     lab.world.runner?.rollBack("asked for in the page");
     announce("Rolling back: after the present move, everything goes back to where it began.");
@@ -54,7 +54,10 @@ const controls = new Controls({
 });
 
 function start() {
+  const focused = document.activeElement === byId("start", HTMLButtonElement);
   if (!lab.start()) return;
+  // Its button is of no use now; whoever was there goes on at the next one.
+  if (focused) byId("play", HTMLButtonElement).focus({ preventScroll: true });
   wave.clear();
   announce("The migration has begun.");
   player.play();
@@ -92,7 +95,7 @@ function follow(world) {
 /** @param {World} world @param {import("./sim/waves.js").FollowedWave} present */
 function describe(world, present) {
   const name = (/** @type {number} */ id) => world.snapshot.shards.find((shard) => shard.id === id)?.name ?? `#${id}`;
-  const ramp = present.stands === "read-new" ? ` at ${(present.info?.rampPpm ?? 0) / 10_000} %` : "";
+  const ramp = present.stands === "read-new" ? ` at ${(present.info?.ramp_ppm ?? 0) / 10_000} %` : "";
   return `Wave ${name(present.from)} → ${name(present.to)}: ${present.stands}${ramp}. The map is at epoch ${world.snapshot.epoch}.`;
 }
 
@@ -121,6 +124,7 @@ function show() {
   }
   const { picture } = lab;
   ring.show(picture);
+  lanes.redraw();
   shards.show();
   plans.show();
   explain.offer();
@@ -136,13 +140,16 @@ function show() {
 
 /** @param {number} at */
 function frame(at) {
+  const moved = player.playing;
   player.frame(at);
+  if (moved) lanes.redraw();
   const { world } = lab;
   if (dirty) {
     dirty = false;
     lab.tell();
   }
   ring.frame();
+  explain.frame();
   lanes.frame(world);
   wave.show(world);
   counters.show(world);
@@ -168,6 +175,7 @@ function legend() {
 const nextTheme = theme(() => {
   legend();
   ring.redraw();
+  lanes.redraw();
 });
 lab.listen(show);
 lab.tell();

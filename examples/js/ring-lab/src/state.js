@@ -5,6 +5,7 @@ import { World } from "./sim/world.js";
 import { SHARDS_MAX, giveColors } from "./view/palette.js";
 
 /** @typedef {import("./package.js").Plan} Plan */
+/** @typedef {import("./package.js").PlanLog} PlanLog */
 /** @typedef {import("./package.js").Changes} Changes */
 /** @typedef {import("./package.js").PlanFigures} PlanFigures */
 /** @typedef {"balanced" | "ring"} Placement */
@@ -23,7 +24,7 @@ export class Lab {
   removed = new Set();
   /** @type {Map<number, number>} */
   reweighted = new Map();
-  /** What is wished, planned by the package; null when nothing is, or it can't be. @type {Plan | null} */
+  /** What is wished, planned by the package; null when nothing is, or it can't be. @type {{ figures: PlanFigures[], log: PlanLog, whole: Plan } | null} */
   plan = null;
   /** Why it can't be planned. */
   problem = "";
@@ -96,7 +97,8 @@ export class Lab {
   /** Hands the plan to a coordinator. */
   start() {
     if (!this.plan || this.world.migrating) return false;
-    this.world.migrate(this.plan);
+    this.world.migrate(this.plan.whole);
+    this.plan.whole.free();
     [this.added, this.otherwise, this.plan] = [[], null, null];
     this.removed.clear();
     this.reweighted.clear();
@@ -151,13 +153,16 @@ export class Lab {
   }
 
   #changed() {
+    this.plan?.whole.free();
     this.plan = null;
     this.problem = "";
     this.otherwise = null;
     const { changes } = this;
     if (changes) {
       try {
-        this.plan = plan(this.world.snapshot, changes);
+        const whole = plan(this.world.snapshot, changes);
+        const log = /** @type {PlanLog} */ (/** @type {unknown} */ (whole.log));
+        this.plan = { figures: whole.figures, log, whole };
         this.otherwise = this.#otherwise(changes);
       } catch (error) {
         this.problem = error instanceof Error ? error.message : String(error);
@@ -171,7 +176,10 @@ export class Lab {
     const shards = this.world.snapshot.shards.map(({ id, name, weight }) => ({ id, name, weight }));
     const snapshot = Snapshot.fromTopology(topology(shards, this.placement === "ring" ? "balanced" : "ring"));
     try {
-      return plan(snapshot, changes).figures[0] ?? null;
+      const other = plan(snapshot, changes);
+      const [figures] = other.figures;
+      other.free();
+      return figures ?? null;
     } finally {
       snapshot.free();
     }

@@ -54,6 +54,14 @@ test("the page loads under its policy, and draws the ring and the lanes", async 
   });
 });
 
+test("where the page can't run, it says why", async () => {
+  const page = await browser.newPage();
+  await page.goto(new URL("../dist/index.html", import.meta.url).href);
+  await page.waitForSelector("#fatal:not([hidden])");
+  assert.match(await page.locator("#fatal").textContent(), /Serve this folder/);
+  await page.close();
+});
+
 test("adding a shard shows what the package plans", async () => {
   const snapshot = Snapshot.fromTopology(topology());
   const changes = { add: [fourth], remove: [], reweight: [] };

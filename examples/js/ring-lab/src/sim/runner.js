@@ -57,14 +57,15 @@ export class Runner {
         this.#go();
       });
     } else if ("wait" in action) {
-      clock.at(Number(action.wait.until), () => {
+      clock.at(action.wait.until, () => {
         if (turn !== this.#turn) return;
         this.coordinator.handleTimeout(clock.ms);
         this.#go();
       });
     } else {
-      this.ending = action.over;
-      this.world.over(action.over);
+      const ending = /** @type {Ending} */ (action.over);
+      this.ending = ending;
+      this.world.over(ending);
     }
   }
 

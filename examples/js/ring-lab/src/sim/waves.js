@@ -1,13 +1,15 @@
 // The waves of a migration as one follows them: planned, under way, over. Read off the snapshots;
 // nothing is decided here.
 
+import { waves } from "../package.js";
+
 /** @typedef {import("../package.js").Snapshot} Snapshot */
 /** @typedef {import("../package.js").PlannedWave} PlannedWave */
-/** @typedef {import("../package.js").WaveInfo} WaveInfo */
+/** @typedef {import("../package.js").Wave} Wave */
 
 /** One wave, from its plan to its end. */
 export class FollowedWave {
-  /** @type {WaveInfo | null} what the newest snapshot says */
+  /** @type {Wave | null} what the newest snapshot says */
   info = null;
   /** @type {string} a phase's name, "planned", "moved" or "taken back" */
   stands = "planned";
@@ -52,7 +54,7 @@ export class Waves {
 
   /** @param {Snapshot} snapshot @param {string} keyspace */
   follow(snapshot, keyspace) {
-    const known = snapshot.waves(keyspace);
+    const known = waves(snapshot, keyspace);
     for (const wave of this.list) {
       const info = known.find((info) => same(info, wave)) ?? null;
       if (info) {
@@ -67,7 +69,7 @@ export class Waves {
   }
 }
 
-/** @param {WaveInfo} info @param {FollowedWave} wave */
+/** @param {Wave} info @param {FollowedWave} wave */
 function same(info, wave) {
   const [first] = wave.ranges;
   return info.from === wave.from && info.to === wave.to && info.slots[0]?.start === first?.start;

@@ -1,7 +1,7 @@
 // The whole simulated cluster: shards, topology store, clients, and the messages between them.
 // Time stands still until somebody moves the clock.
 
-import { Chunks, MemoryShard, MemoryTopology, Router, homeInstalls } from "../package.js";
+import { Chunks, MemoryShard, Router, TopologyRecord } from "../package.js";
 import { audit } from "./audit.js";
 import { LabClient } from "./client.js";
 import { Clock } from "./clock.js";
@@ -16,6 +16,7 @@ import { Waves } from "./waves.js";
 /** @typedef {import("../package.js").Response} Response */
 /** @typedef {import("../package.js").Outcome} Outcome */
 /** @typedef {import("../package.js").Plan} Plan */
+/** @typedef {import("../package.js").PlanLog} PlanLog */
 /** @typedef {import("../package.js").Do} Do */
 /** @typedef {import("../package.js").Answer} Answer */
 /** @typedef {import("../package.js").Ending} Ending */
@@ -67,14 +68,13 @@ export class World {
   /** @param {Snapshot} snapshot @param {number} seed */
   constructor(snapshot, seed) {
     this.random = new Random(seed);
-    this.topology = new MemoryTopology(snapshot);
+    this.topology = TopologyRecord.create(snapshot);
+    /** The map in force. */
+    this.snapshot = snapshot;
     this.router = new Router(snapshot);
     this.routes = this.router.keyspace(this.keyspace);
     for (const shard of snapshot.shards) this.addShard(shard.id);
-    for (const [id, shard] of this.shards) {
-      const rows = homeInstalls(snapshot, id);
-      shard.command({ install: { shard: id, term: 1, rows } }, this.chunks);
-    }
+    for (const [id, shard] of this.shards) shard.home(snapshot, id);
     for (const key of this.keys) this.slots.set(key, this.routes.describe(key).slot);
     this.clients = Array.from({ length: CLIENTS }, (_, n) => {
       return new LabClient(this, n, n < CLIENTS - 1, snapshot);
@@ -86,10 +86,6 @@ export class World {
   /** @param {(topic: Topic, detail?: unknown) => void} listener */
   listen(listener) {
     this.#listeners.push(listener);
-  }
-
-  get snapshot() {
-    return this.topology.snapshot;
   }
 
   get migrating() {
@@ -116,9 +112,10 @@ export class World {
 
   /** @param {Plan} plan */
   migrate(plan) {
-    for (const shard of plan.log.enlist ?? []) this.addShard(shard.id);
+    const log = /** @type {PlanLog} */ (/** @type {unknown} */ (plan.log));
+    for (const shard of log.enlist ?? []) this.addShard(shard.id);
     this.runner?.free();
-    this.waves.planned(plan.log.planned);
+    this.waves.planned(log.planned);
     this.runner = new Runner(this, this.topology.drawTerm(), plan);
   }
 
@@ -161,8 +158,7 @@ export class World {
   }
 
   /** The coordinator's command goes out, and its answer comes back. @param {Do} doing @param {(answer: Answer) => void} done */
-  command({ command }, done) {
-    const id = shardOf(command);
+  command({ command, shard: id }, done) {
     if (id === null) {
       this.clock.after(this.#hop(), () => {
         const answer = this.topology.command(command);
@@ -172,12 +168,11 @@ export class World {
       return;
     }
     const there = { shard: id };
-    const [out, back] = [command.apply ? "rows" : "command", command.changes ? "rows" : "command"];
-    this.#fly(/** @type {Flight["sort"]} */ (out), "topology", there, () => {
+    this.#fly("apply" in command ? "rows" : "command", "topology", there, () => {
       const shard = this.shards.get(id);
       const answer = shard ? shard.command(command, this.chunks) : "unreachable";
       this.#readGuards(id);
-      this.#fly(/** @type {Flight["sort"]} */ (back), there, "topology", () => done(answer));
+      this.#fly("changes" in command ? "rows" : "command", there, "topology", () => done(answer));
     });
   }
 
@@ -224,11 +219,13 @@ export class World {
     for (const shard of this.shards.values()) shard.free();
     this.chunks.free();
     this.router.free();
+    this.topology.free();
     this.#listeners = [];
   }
 
   #swapped() {
-    const { snapshot } = this;
+    const { snapshot } = this.topology;
+    this.snapshot = snapshot;
     this.router.install(snapshot);
     this.waves.follow(snapshot, this.keyspace);
     const present = this.waves.present;
@@ -253,7 +250,8 @@ export class World {
   /** @param {number} id */
   #readGuards(id) {
     const answer = this.shards.get(id)?.command({ guards: { shard: id } }, this.chunks);
-    if (typeof answer === "object" && "guards" in answer) this.#guards.set(id, answer.guards);
+    if (typeof answer !== "object" || !("guards" in answer)) return;
+    this.#guards.set(id, /** @type {GuardRow[]} */ (answer["guards"]));
   }
 
   #hop() {
@@ -275,10 +273,4 @@ export class World {
   #tell(topic, detail) {
     for (const listener of this.#listeners) listener(topic, detail);
   }
-}
-
-/** @param {import("../package.js").Command} command @returns {number | null} null: the topology store's */
-function shardOf(command) {
-  const [content] = Object.values(command);
-  return content && "shard" in content ? Number(content.shard) : null;
 }

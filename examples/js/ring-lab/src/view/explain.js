@@ -12,6 +12,7 @@ export class Explain {
   #map = byId("map", HTMLSelectElement);
   #box = byId("explanation", HTMLDivElement);
   #shown = "";
+  #epoch = 0;
 
   /**
    * @param {Lab} lab
@@ -43,11 +44,22 @@ export class Explain {
     this.#map.replaceChildren(...names.map((name, n) => new Option(name, String(n))));
   }
 
-  show() {
+  /** Explains anew where the map that is asked is another one. */
+  frame() {
+    if (this.#source.epoch !== this.#epoch) this.show();
+  }
+
+  /** Whose map is asked. */
+  get #source() {
     const { world } = this.lab;
-    const key = this.#key.value;
     const client = world.clients[Number(this.#map.value) - 1];
-    const routes = client ? client.keyspace : world.routes;
+    return client ? { routes: client.keyspace, epoch: client.epoch } : { routes: world.routes, epoch: world.snapshot.epoch };
+  }
+
+  show() {
+    const key = this.#key.value;
+    const { routes, epoch } = this.#source;
+    this.#epoch = epoch;
     try {
       const explanation = routes.explain(key);
       const to = this.lab.picture.moves?.[explanation.slot] ?? -1;

@@ -14,14 +14,22 @@ import { drawShape } from "./shapes.js";
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 export class Lanes {
+  #drawn = false;
+
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
+    new ResizeObserver(() => this.redraw()).observe(canvas);
   }
 
-  /** @param {World} world */
+  redraw() {
+    this.#drawn = false;
+  }
+
+  /** Draws, if anything has changed. @param {World} world */
   frame(world) {
-    if (this.canvas.clientWidth === 0) return;
+    if (this.#drawn || this.canvas.clientWidth === 0) return;
+    this.#drawn = true;
     const { pen, width, height } = fit(this.canvas);
     pen.clearRect(0, 0, width, height);
     const layout = arrange(world, width, height);

@@ -47,7 +47,9 @@ export class ShardsPanel {
     const { snapshot } = lab.world;
     const { owners, ids, moves } = lab.picture;
     /** @type {Map<number, number>} */
-    const [now, after] = [new Map(), new Map()];
+    const now = new Map();
+    /** @type {Map<number, number>} */
+    const after = new Map();
     owners.forEach((index, slot) => {
       const id = ids[index] ?? 0;
       const to = moves?.[slot] ?? -1;

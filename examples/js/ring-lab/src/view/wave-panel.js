@@ -5,7 +5,7 @@ import { nameOf } from "./lanes.js";
 import { shardColor } from "./palette.js";
 
 /** @typedef {import("../sim/world.js").World} World */
-/** @typedef {import("../package.js").PhaseInfo} PhaseInfo */
+/** @typedef {import("../package.js").PhaseRow} PhaseRow */
 
 const LOG_LINES = 60;
 
@@ -15,7 +15,7 @@ export class WavePanel {
   #guards = byId("guards", HTMLTableSectionElement);
   #log = byId("log", HTMLOListElement);
 
-  /** @param {PhaseInfo[]} phases as the package has them */
+  /** @param {PhaseRow[]} phases as the package has them */
   constructor(phases) {
     for (const phase of phases) {
       const row = make("tr", {}, make("td"), make("td", { text: writes(phase) }), make("td", { text: reads(phase) }));
@@ -44,7 +44,7 @@ export class WavePanel {
       const here = wave?.stands === phase;
       if (here) row.setAttribute("aria-current", "step");
       else row.removeAttribute("aria-current");
-      const ramp = here && phase === "read-new" ? ` at ${(wave?.info?.rampPpm ?? 0) / 10_000} %` : "";
+      const ramp = here && phase === "read-new" ? ` at ${(wave?.info?.ramp_ppm ?? 0) / 10_000} %` : "";
       const label = row.cells[0]?.querySelector("span");
       if (label) say(label, `${phase}${ramp}`);
     }
@@ -76,17 +76,19 @@ export class WavePanel {
   }
 }
 
-/** Said from the roles that the package gives each side. @param {PhaseInfo} phase */
-function writes({ authority, roles, carved }) {
+/** Said from the roles that the package gives each side. @param {PhaseRow} phase */
+function writes(phase) {
+  const { authority, carved } = phase;
   if (!carved) return `${authority}`;
   const other = authority === "from" ? "to" : "from";
-  return roles[other] === "none" ? authority : `${authority}, then ${other}`;
+  return phase[other] === "none" ? authority : `${authority}, then ${other}`;
 }
 
-/** @param {PhaseInfo} phase */
-function reads({ authority, roles, carved }) {
+/** @param {PhaseRow} phase */
+function reads(phase) {
+  const { authority, carved } = phase;
   const other = authority === "from" ? "to" : "from";
-  const readable = carved && roles[other] === "readable-mirror";
+  const readable = carved && phase[other] === "readable-mirror";
   return readable ? `${other} in the ramp, else ${authority}` : authority;
 }
 
@@ -96,6 +98,6 @@ function told(answer) {
   const [[what, content]] = /** @type {[[string, unknown]]} */ (Object.entries(answer));
   if (what === "changes" || what === "removed") return `${/** @type {{ rows: number }} */ (content).rows} rows`;
   if (what === "refused") return `refused: ${Object.keys(/** @type {object} */ (content))[0]}`;
-  if (typeof content === "number") return `${what} ${content}`;
+  if (typeof content === "number" || typeof content === "bigint") return `${what} ${content}`;
   return what;
 }
