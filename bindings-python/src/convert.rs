@@ -65,6 +65,8 @@ pub(crate) fn moment(at: Instant) -> Option<u64> {
 }
 
 /// Holds a machine for one call. A machine can't be left half changed: none of its calls panics.
+// INVARIANT (no lock over Python): nothing of Python's is made or asked while a machine is held. It
+// may let other threads run, and one that waits for the machine has what we would wait for.
 pub(crate) fn locked<T>(machine: &Mutex<T>) -> MutexGuard<'_, T> {
     machine.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -88,7 +88,8 @@ impl Coordinator {
 
     /// What to do next: `{"do": ...}`, `{"wait": {"until": ...}}` or `{"over": ...}`.
     fn poll<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
-        data(py, &locked(&self.0).poll())
+        let action = locked(&self.0).poll();
+        data(py, &action)
     }
 
     /// What came of command `id`.
@@ -134,12 +135,14 @@ impl Coordinator {
     /// The log as it stands.
     #[getter]
     fn log<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
-        data(py, locked(&self.0).log())
+        let log = locked(&self.0).log().clone();
+        data(py, &log)
     }
 
     /// The mismatches that verification has confirmed.
     #[getter]
     fn mismatches<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
-        data(py, locked(&self.0).mismatches())
+        let mismatches = locked(&self.0).mismatches().to_vec();
+        data(py, &mismatches)
     }
 }

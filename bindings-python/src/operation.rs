@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
+use pyo3::types::PyString;
+use ringshift::Refusal as Core;
 use ringshift::{
     AttemptId, AttemptKind, Compared, Epoch, ErrorCode, Failure, Instant, MismatchKind,
     OperationError, Term,
@@ -28,20 +30,9 @@ pub(crate) use printed;
 printed!(Step, Reply, Outcome, ShadowStep);
 
 /// How long and how often an operation tries.
-#[pyclass(frozen, eq, hash, get_all, module = "ringshift")]
-#[derive(PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Policy {
-    /// The budget of the whole operation, in milliseconds.
-    deadline_ms: u32,
-    /// After how long without an answer one attempt counts as lost; 0: never.
-    attempt_ms: u32,
-    /// Attempts at most.
-    attempts_max: u16,
-    /// Whether to ask, after a write without an answer, if it was carried out.
-    confirm: bool,
-    /// Spreads waits: another number for each operation.
-    seed: u64,
-}
+#[pyclass(frozen, eq, hash, module = "ringshift")]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Policy(ringshift::Policy);
 
 #[pymethods]
 impl Policy {
@@ -55,33 +46,54 @@ impl Policy {
         seed: Option<Arg<u64>>,
     ) -> Self {
         let usual = ringshift::Policy::default();
-        Self {
+        Self(ringshift::Policy {
             deadline_ms: deadline_ms.map_or(usual.deadline_ms, |given| given.0),
             attempt_ms: attempt_ms.map_or(usual.attempt_ms, |given| given.0),
             attempts_max: attempts_max.map_or(usual.attempts_max, |given| given.0),
             confirm: confirm.map_or(usual.confirm, |given| given.0),
             seed: seed.map_or(usual.seed, |given| given.0),
-        }
+        })
+    }
+
+    /// The budget of the whole operation, in milliseconds.
+    #[getter]
+    fn deadline_ms(&self) -> u32 {
+        self.0.deadline_ms
+    }
+
+    /// After how long without an answer one attempt counts as lost; 0: never.
+    #[getter]
+    fn attempt_ms(&self) -> u32 {
+        self.0.attempt_ms
+    }
+
+    /// Attempts at most.
+    #[getter]
+    fn attempts_max(&self) -> u16 {
+        self.0.attempts_max
+    }
+
+    /// Whether to ask, after a write without an answer, if it was carried out.
+    #[getter]
+    fn confirm(&self) -> bool {
+        self.0.confirm
+    }
+
+    /// Spreads waits: another number for each operation.
+    #[getter]
+    fn seed(&self) -> u64 {
+        self.0.seed
     }
 
     fn __repr__(&self) -> String {
-        format!("{self:?}")
+        format!("{:?}", self.0)
     }
 }
 
 type GivenPolicy<'py> = Option<Arg<Bound<'py, Policy>>>;
 
 fn policy_of(given: &GivenPolicy<'_>) -> ringshift::Policy {
-    given.as_ref().map_or_else(ringshift::Policy::default, |Arg(given)| {
-        let given = given.get();
-        ringshift::Policy {
-            deadline_ms: given.deadline_ms,
-            attempt_ms: given.attempt_ms,
-            attempts_max: given.attempts_max,
-            confirm: given.confirm,
-            seed: given.seed,
-        }
-    })
+    given.as_ref().map_or_else(ringshift::Policy::default, |given| given.0.get().0)
 }
 
 /// One request to one shard.
@@ -141,14 +153,9 @@ attempt! { attempt:
 }
 
 /// Why a shard's guard refused.
-#[pyclass(frozen, eq, hash, get_all, from_py_object, module = "ringshift")]
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Refusal {
-    code: String,
-    current: Option<u32>,
-    drained: Option<u32>,
-    seen: Option<u32>,
-}
+#[pyclass(frozen, eq, hash, from_py_object, module = "ringshift")]
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Refusal(pub(crate) ringshift::Refusal);
 
 #[pymethods]
 impl Refusal {
@@ -160,55 +167,97 @@ impl Refusal {
         drained: Option<Arg<u32>>,
         seen: Option<Arg<u32>>,
     ) -> Result<Self, Error> {
-        let number = |given: Option<Arg<u32>>| given.map(|given| given.0);
-        let (current, drained, seen) = (number(current), number(drained), number(seen));
-        let refusal = Self { code: code.0, current, drained, seen };
-        refusal.core().map(|_| refusal)
+        let epoch = |given: Option<Arg<u32>>| {
+            let epoch = given.and_then(|given| Epoch::new(given.0));
+            epoch.ok_or_else(|| argument(format_args!("refusal `{}` needs its epochs", code.0)))
+        };
+        Ok(Self(match code.0.as_str() {
+            "stale_epoch" => {
+                Core::StaleEpoch { current: epoch(current)?, drained: epoch(drained)? }
+            }
+            "not_ready" => Core::NotReady { current: epoch(current)? },
+            "not_owner" => Core::NotOwner,
+            "wrong_role" => Core::WrongRole { current: epoch(current)? },
+            "lease_over" => Core::LeaseOver { current: epoch(current)? },
+            "stale_term" => Core::StaleTerm { seen: Term(seen.map_or(0, |seen| seen.0)) },
+            other => return Err(argument(format_args!("there is no refusal `{other}`"))),
+        }))
+    }
+
+    /// The slug.
+    #[getter]
+    fn code(&self) -> &'static str {
+        self.0.code().as_str()
+    }
+
+    /// The shard's epoch of the domain.
+    #[getter]
+    fn current(&self) -> Option<u32> {
+        match self.0 {
+            Core::StaleEpoch { current, .. }
+            | Core::NotReady { current }
+            | Core::WrongRole { current }
+            | Core::LeaseOver { current } => Some(current.get()),
+            Core::NotOwner | Core::StaleTerm { .. } => None,
+        }
+    }
+
+    /// For `stale_epoch`, the epoch that the last draining barrier led to.
+    #[getter]
+    fn drained(&self) -> Option<u32> {
+        if let Core::StaleEpoch { drained, .. } = self.0 { Some(drained.get()) } else { None }
+    }
+
+    /// For `stale_term`, the highest term seen.
+    #[getter]
+    fn seen(&self) -> Option<u32> {
+        if let Core::StaleTerm { seen } = self.0 { Some(seen.0) } else { None }
     }
 
     fn __repr__(&self) -> String {
-        format!("{self:?}")
+        format!("<ringshift.Refusal {}: {}>", self.code(), self.0)
     }
 
-    fn __str__(&self) -> Result<String, Error> {
-        Ok(self.core()?.to_string())
-    }
-}
-
-impl Refusal {
-    fn core(&self) -> Result<ringshift::Refusal, Error> {
-        use ringshift::Refusal as Core;
-        let epoch = |number: Option<u32>| {
-            let epoch = number.and_then(Epoch::new);
-            epoch.ok_or_else(|| argument(format_args!("refusal `{}` needs an epoch", self.code)))
-        };
-        Ok(match self.code.as_str() {
-            "stale_epoch" => {
-                Core::StaleEpoch { current: epoch(self.current)?, drained: epoch(self.drained)? }
-            }
-            "not_ready" => Core::NotReady { current: epoch(self.current)? },
-            "not_owner" => Core::NotOwner,
-            "wrong_role" => Core::WrongRole { current: epoch(self.current)? },
-            "lease_over" => Core::LeaseOver { current: epoch(self.current)? },
-            "stale_term" => Core::StaleTerm { seen: Term(self.seen.unwrap_or_default()) },
-            other => return Err(argument(format_args!("there is no refusal `{other}`"))),
-        })
+    fn __str__(&self) -> String {
+        self.0.to_string()
     }
 }
 
-impl From<ringshift::Refusal> for Refusal {
-    fn from(refusal: ringshift::Refusal) -> Self {
-        use ringshift::Refusal as Core;
-        let (current, drained, seen) = match refusal {
-            Core::StaleEpoch { current, drained } => (Some(current), Some(drained), None),
-            Core::NotReady { current }
-            | Core::WrongRole { current }
-            | Core::LeaseOver { current } => (Some(current), None, None),
-            Core::NotOwner => (None, None, None),
-            Core::StaleTerm { seen } => (None, None, Some(seen.0)),
-        };
-        let (current, drained) = (current.map(Epoch::get), drained.map(Epoch::get));
-        Self { code: refusal.code().as_str().to_owned(), current, drained, seen }
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.__repr__())
+    }
+}
+
+const FAILURES: [(&str, Failure); 3] = [
+    ("not_sent", Failure::NotSent),
+    ("maybe_applied", Failure::MaybeApplied),
+    ("rejected", Failure::Rejected),
+];
+
+/// How a request failed: Python's text for it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct PyFailure(Failure);
+
+impl<'py> FromPyObject<'_, 'py> for PyFailure {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let Arg(name) = given.extract::<Arg<String>>()?;
+        let known = FAILURES.into_iter().find(|(known, _)| *known == name);
+        let known = known.ok_or_else(|| argument(format_args!("there is no failure `{name}`")))?;
+        Ok(Self(known.1))
+    }
+}
+
+impl<'py> IntoPyObject<'py> for PyFailure {
+    type Target = PyString;
+    type Output = Bound<'py, PyString>;
+    type Error = std::convert::Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        let known = FAILURES.into_iter().find(|(_, failure)| *failure == self.0);
+        known.map_or("", |(name, _)| name).into_pyobject(py)
     }
 }
 
@@ -223,27 +272,21 @@ pub(crate) enum Reply {
     Superseded {},
     Conflict { found: Option<PyVersion> },
     Refused { refusal: Refusal },
-    Failed { failure: String },
+    Failed { failure: PyFailure },
 }
 
-impl Reply {
-    pub(crate) fn core(&self) -> Result<ringshift::Reply, Error> {
-        use ringshift::Reply as Core;
-        Ok(match self {
-            Self::Found { version } => Core::Found { version: version.0 },
-            Self::Deleted { version } => Core::Deleted { version: version.0 },
-            Self::Missing {} => Core::Missing,
-            Self::Written { version } => Core::Written { version: version.0 },
-            Self::Superseded {} => Core::Superseded,
-            Self::Conflict { found } => Core::Conflict { found: found.map(|found| found.0) },
-            Self::Refused { refusal } => Core::Refused(refusal.core()?),
-            Self::Failed { failure } => Core::Failed(match failure.as_str() {
-                "not_sent" => Failure::NotSent,
-                "maybe_applied" => Failure::MaybeApplied,
-                "rejected" => Failure::Rejected,
-                other => return Err(argument(format_args!("there is no failure `{other}`"))),
-            }),
-        })
+impl From<Reply> for ringshift::Reply {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Found { version } => Self::Found { version: version.0 },
+            Reply::Deleted { version } => Self::Deleted { version: version.0 },
+            Reply::Missing {} => Self::Missing,
+            Reply::Written { version } => Self::Written { version: version.0 },
+            Reply::Superseded {} => Self::Superseded,
+            Reply::Conflict { found } => Self::Conflict { found: found.map(|found| found.0) },
+            Reply::Refused { refusal } => Self::Refused(refusal.0),
+            Reply::Failed { failure } => Self::Failed(failure.0),
+        }
     }
 }
 
@@ -257,15 +300,8 @@ impl From<ringshift::Reply> for Reply {
             Core::Written { version } => Self::Written { version: PyVersion(version) },
             Core::Superseded => Self::Superseded {},
             Core::Conflict { found } => Self::Conflict { found: found.map(PyVersion) },
-            Core::Refused(refusal) => Self::Refused { refusal: refusal.into() },
-            Core::Failed(failure) => Self::Failed {
-                failure: match failure {
-                    Failure::NotSent => "not_sent",
-                    Failure::MaybeApplied => "maybe_applied",
-                    Failure::Rejected => "rejected",
-                }
-                .to_owned(),
-            },
+            Core::Refused(refusal) => Self::Refused { refusal: Refusal(refusal) },
+            Core::Failed(failure) => Self::Failed { failure: PyFailure(failure) },
         }
     }
 }
@@ -324,7 +360,7 @@ impl From<ringshift::Outcome> for Outcome {
             code: error.code().as_str().to_owned(),
             message: error.to_string(),
             version: known.map(PyVersion),
-            last: refusal.map(Refusal::from),
+            last: refusal.map(Refusal),
             shard: role.map(|role| role.0),
             current: role.map(|role| role.1),
         }
@@ -351,6 +387,19 @@ impl std::fmt::Debug for Attempt {
 #[pyclass(frozen, module = "ringshift")]
 pub(crate) struct Operation(Mutex<ringshift::Operation>);
 
+impl Operation {
+    fn begin(
+        kind: fn(ringshift::Plan, ringshift::Policy, Instant) -> ringshift::Operation,
+        keyspace: &Bound<'_, Keyspace>,
+        key: &Bound<'_, PyAny>,
+        policy: &GivenPolicy<'_>,
+        now: u64,
+    ) -> Result<Self, Error> {
+        let plan = keyspace.get().plan(key)?;
+        Ok(Self(kind(plan, policy_of(policy), Instant::from_millis(now)).into()))
+    }
+}
+
 #[pymethods]
 impl Operation {
     /// A read of `key`, begun `now` (milliseconds of a clock that never goes back).
@@ -362,8 +411,7 @@ impl Operation {
         policy: GivenPolicy<'_>,
         now: Arg<u64>,
     ) -> Result<Self, Error> {
-        let (plan, now) = (keyspace.0.get().plan(key)?, Instant::from_millis(now.0));
-        Ok(Self(ringshift::Operation::read(plan, policy_of(&policy), now).into()))
+        Self::begin(ringshift::Operation::read, &keyspace.0, key, &policy, now.0)
     }
 
     /// A write of it: put, delete or put-if; which, only the driver knows.
@@ -375,8 +423,7 @@ impl Operation {
         policy: GivenPolicy<'_>,
         now: Arg<u64>,
     ) -> Result<Self, Error> {
-        let (plan, now) = (keyspace.0.get().plan(key)?, Instant::from_millis(now.0));
-        Ok(Self(ringshift::Operation::write(plan, policy_of(&policy), now).into()))
+        Self::begin(ringshift::Operation::write, &keyspace.0, key, &policy, now.0)
     }
 
     /// What to do next.
@@ -393,9 +440,8 @@ impl Operation {
 
     /// What a shard answered to attempt `id`. Raises for one that isn't waited for.
     fn handle_reply(&self, now: Arg<u64>, id: Arg<u32>, reply: Arg<Reply>) -> Result<(), Error> {
-        let reply = reply.0.core()?;
-        let now = Instant::from_millis(now.0);
-        Ok(locked(&self.0).handle_reply(now, AttemptId(id.0), reply)?)
+        let (now, id) = (Instant::from_millis(now.0), AttemptId(id.0));
+        Ok(locked(&self.0).handle_reply(now, id, reply.0.into())?)
     }
 
     /// Plans the key by the keyspace's router as it is now.
@@ -476,10 +522,9 @@ impl Shadow {
         id: Arg<u32>,
         reply: Arg<Reply>,
         digest: Option<Arg<u64>>,
-    ) -> Result<(), Error> {
+    ) {
         let (now, digest) = (Instant::from_millis(now.0), digest.map(|digest| digest.0));
-        locked(&self.0).handle_reply(now, AttemptId(id.0), reply.0.core()?, digest);
-        Ok(())
+        locked(&self.0).handle_reply(now, AttemptId(id.0), reply.0.into(), digest);
     }
 
     /// Time has passed.

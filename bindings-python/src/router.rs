@@ -261,7 +261,9 @@ impl Keyspace {
         self.with(|keyspace, _| {
             filled(keys.py(), keys.len()?, |out| {
                 let mut out = out.chunks_exact_mut(2);
-                each(keys, |given| put(&mut out, keyspace.route(&key(given)?)?.shard))
+                each(keys, |given| put(&mut out, keyspace.route(&key(given)?)?.shard))?;
+                // Another thread may have made the list longer, or shorter.
+                if out.next().is_none() { Ok(()) } else { Err(changed()) }
             })
         })
     }
@@ -276,10 +278,14 @@ fn filled(
     Ok(PyByteArray::new_with(py, 2 * count, |out| Ok(fill(out)?))?)
 }
 
+#[cold]
+fn changed() -> Error {
+    argument("the list of keys changed while it was read; give a copy of it")
+}
+
 #[inline]
 fn put(out: &mut std::slice::ChunksExactMut<'_, u8>, shard: ShardIndex) -> Result<(), Error> {
-    // A list that grew meanwhile has more keys than there were.
-    let place = out.next().ok_or_else(|| argument("the list of keys changed while it was read"))?;
+    let place = out.next().ok_or_else(changed)?;
     place.copy_from_slice(&shard.0.to_ne_bytes());
     Ok(())
 }

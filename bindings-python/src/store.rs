@@ -230,8 +230,8 @@ impl MemoryShard {
         chunks: Arg<Bound<'py, Chunks>>,
     ) -> Result<Bound<'py, PyAny>, Error> {
         let (py, command) = (command.py(), data_from(command, ErrorCode::Argument)?);
-        let mut chunks = locked(&chunks.0.get().0);
-        data(py, &locked(&self.0).command(&command, &mut chunks))
+        let answer = locked(&self.0).command(&command, &mut locked(&chunks.0.get().0));
+        data(py, &answer)
     }
 
     /// Version and value of a key's row or tombstone.
@@ -241,9 +241,10 @@ impl MemoryShard {
         keyspace: Arg<u16>,
         key: Arg<&[u8]>,
     ) -> Option<(PyVersion, Row<'py>)> {
-        let shard = locked(&self.0);
-        let (version, value) = shard.row(KeyspaceId(keyspace.0), key.0)?;
-        Some((PyVersion(version), value.map(|value| PyBytes::new(py, value))))
+        let row = locked(&self.0)
+            .row(KeyspaceId(keyspace.0), key.0)
+            .map(|(version, value)| (PyVersion(version), value.map(<[u8]>::to_vec)));
+        row.map(|(version, value)| (version, value.map(|value| PyBytes::new(py, &value))))
     }
 
     fn __len__(&self) -> usize {
@@ -333,7 +334,7 @@ impl Guard {
     ) -> Result<Bound<'_, PyAny>, Error> {
         match answer {
             Ok(answer) => data(py, &answer),
-            Err(refusal) => Ok(Bound::new(py, Refusal::from(refusal))?.into_any()),
+            Err(refusal) => Ok(Bound::new(py, Refusal(refusal))?.into_any()),
         }
     }
 }
@@ -370,9 +371,11 @@ impl Guard {
             (other, _) => return Err(argument(format_args!("there is no access `{other}` so"))),
         };
         let fence = Fence { domain: DomainId(domain.0), epoch: epoch_of(epoch.0)? };
-        let (guard, key) = (locked(&self.0), bytes_of(key)?);
-        let (keyspace, slot) = (KeyspaceId(keyspace.0), Slot(slot.0));
-        Self::answer(py, guard.admit(keyspace, slot, key.as_bytes(), fence, access))
+        let (keyspace, slot, key) = (KeyspaceId(keyspace.0), Slot(slot.0), bytes_of(key)?);
+        let guard = locked(&self.0);
+        let answer = guard.admit(keyspace, slot, key.as_bytes(), fence, access).copied();
+        drop(guard);
+        Self::answer(py, answer)
     }
 
     /// Installs rows in one step: `None`, or the refusal.
@@ -382,7 +385,8 @@ impl Guard {
         rows: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyAny>, Error> {
         let (py, rows) = (rows.py(), data_from::<Vec<InstallRow>>(rows, ErrorCode::Argument)?);
-        Self::answer(py, locked(&self.0).install(Term(term.0), &rows))
+        let answer = locked(&self.0).install(Term(term.0), &rows);
+        Self::answer(py, answer)
     }
 
     /// Closes a domain at exactly `epoch`: its row, or the refusal.
@@ -393,17 +397,20 @@ impl Guard {
         domain: Arg<u32>,
         epoch: Arg<u32>,
     ) -> Result<Bound<'py, PyAny>, Error> {
-        let epoch = epoch_of(epoch.0)?;
-        Self::answer(py, locked(&self.0).close(Term(term.0), DomainId(domain.0), epoch))
+        let (term, domain, epoch) = (Term(term.0), DomainId(domain.0), epoch_of(epoch.0)?);
+        let answer = locked(&self.0).close(term, domain, epoch);
+        Self::answer(py, answer)
     }
 
     /// Remembers a term: `None`, or the refusal.
     fn claim<'py>(&self, py: Python<'py>, term: Arg<u32>) -> Result<Bound<'py, PyAny>, Error> {
-        Self::answer(py, locked(&self.0).claim(Term(term.0)))
+        let answer = locked(&self.0).claim(Term(term.0));
+        Self::answer(py, answer)
     }
 
     /// All rows, by domain.
     fn rows<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
-        data(py, &locked(&self.0).rows().collect::<Vec<_>>())
+        let rows = locked(&self.0).rows().copied().collect::<Vec<_>>();
+        data(py, &rows)
     }
 }

@@ -162,6 +162,7 @@ MISUSE: dict[str, Callable[..., object]] = {
     "a refusal that isn't one": lambda: Refusal("no"),
     "a refusal without its epoch": lambda: Refusal("not_ready"),
     "a refusal past the epochs": lambda: Refusal("not_ready", current=2**31),
+    "a failure that isn't one": lambda: Reply.Failed("perhaps"),  # type: ignore[arg-type]
     "a version below 0": lambda: Reply.Found(-1),
     "a version that is text": lambda: Reply.Found("1"),  # type: ignore[arg-type]
     "a version past 63 bits": lambda: Reply.Written(2**63),
@@ -204,14 +205,6 @@ def test_misuse_is_an_argument_error(misuse: str) -> None:
     assert caught.value.code == "argument"
     assert isinstance(caught.value, TypeError)
     assert str(caught.value)
-
-
-def test_a_failure_that_isn_t_one_is_refused_when_it_is_used() -> None:
-    operation = Operation.read(ORDERS, "a", None, 0)
-    attempt = attempt_of(operation)
-    with pytest.raises(ArgumentError):
-        operation.handle_reply(0, attempt.id, Reply.Failed("perhaps"))  # type: ignore[arg-type]
-    operation.handle_reply(0, attempt.id, Reply.Failed("not_sent"))
 
 
 def test_forged_bytes_are_refused_and_never_crash() -> None:

@@ -22,7 +22,7 @@ OLD, NEW = demo("demo at home"), demo("demo in double-write")
 
 def test_what_ringshift_init_made_is_a_topology(built: Path, opened: Any, tmp_path: Path) -> None:
     path = tmp_path / "topology.json"
-    made = [built / "ringshift", "init", path, "--shards", "3", "--keyspace", "orders"]
+    made = [str(built / "ringshift"), "init", str(path), "--shards", "3", "--keyspace", "orders"]
     subprocess.run(made, check=True, capture_output=True)
     data = file(path).fetch(0)
     assert data is not None

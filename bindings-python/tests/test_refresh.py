@@ -117,7 +117,7 @@ def test_without_news_the_topology_is_asked_less_and_less(opened: Any, tmp_path:
     with pytest.raises(OperationFailedError) as caught:
         orders.put("user:1", "1")
     assert caught.value.code == "deadline"
-    assert caught.value.last.code == "stale_epoch"  # type: ignore[attr-defined]
+    assert caught.value.last.code == "stale_epoch"
     # Back to back, with 50 ms each, it would be 30.
     assert 3 <= client.figures().refreshes <= 15
 
@@ -156,18 +156,19 @@ def test_a_refresh_that_is_refused_changes_nothing(
     assert client.figures().refreshes > 0
 
 
-def test_a_fetch_that_is_interrupted_is_over(tmp_path: Path) -> None:
+def test_a_fetch_that_is_interrupted_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, topology = moved_on("memory", tmp_path)
     with Client.open(topology=topology, store=store) as client:
-        fetch = topology.fetch
 
         def interrupted(_newer_than: int) -> bytes | None:
             raise KeyboardInterrupt
 
-        topology.fetch = interrupted  # type: ignore[method-assign]
+        monkeypatch.setattr(topology, "fetch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             client.keyspace("orders").put("user:1", "1")
-        topology.fetch = fetch  # type: ignore[method-assign]
+        monkeypatch.undo()
         topology.replace(demo(NEW))
         assert client.keyspace("orders").put("user:1", "1").version > 0
         assert client.figures().refreshes == 2

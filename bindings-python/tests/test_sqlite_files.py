@@ -42,7 +42,7 @@ def test_a_rust_process_reads_what_python_wrote_and_the_other_way(
 ) -> None:
     peer.ask("create")
     with opened_at(tmp_path) as client:
-        orders = client.keyspace("orders")
+        orders: Any = client.keyspace("orders")
         for n in range(30):
             key = f"user:{n}"
             written = orders.put(key, f"python-{n}")
@@ -64,7 +64,7 @@ def test_a_cluster_that_python_made_serves_rust(peer: Peer, tmp_path: Path) -> N
     store_of("sqlite", tmp_path, SNAPSHOT)
     version = int(peer.ask("put user:1 a"))
     with opened_at(tmp_path) as client:
-        found = client.keyspace("orders").get("user:1")
+        found: Any = client.keyspace("orders").get("user:1")
         assert (found.value, found.version) == (b"a", version)
 
 
@@ -72,7 +72,7 @@ def test_counting_from_two_languages_at_once_loses_nothing(peer: Peer, tmp_path:
     peer.ask("create")
     times, threads = 150, 3
     with opened_at(tmp_path) as client:
-        orders = client.keyspace("orders")
+        orders: Any = client.keyspace("orders")
         peer.say(f"add counter {times}")
 
         def count() -> None:
@@ -118,7 +118,7 @@ def test_the_same_calls_leave_the_same_rows_as_rust_s(peer: Peer, tmp_path: Path
     mine.mkdir()
     store_of("sqlite", mine, SNAPSHOT)
     with opened_at(mine) as client:
-        orders = client.keyspace("orders")
+        orders: Any = client.keyspace("orders")
         for n in range(60):
             key = f"user:{n % 17}"
             if n % 5 == 3:
@@ -184,7 +184,7 @@ def test_a_shard_that_nobody_told_refuses(tmp_path: Path) -> None:
     with opened_at(tmp_path, policy=Policy(deadline_ms=60)) as client:
         with pytest.raises(OperationFailedError) as caught:
             client.keyspace("orders").put("k", "1")
-        assert caught.value.last.code == "not_owner"  # type: ignore[attr-defined]
+        assert caught.value.last.code == "not_owner"
 
 
 def test_create_leaves_a_shard_that_knows_a_domain_as_it_is(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_file_that_another_process_holds_is_busy(
     store = store_of("sqlite", tmp_path, SNAPSHOT)
     policy = Policy(deadline_ms=100)
     with Client.open(topology=fixed(SNAPSHOT), store=store, policy=policy) as client:
-        orders = client.keyspace("orders")
+        orders: Any = client.keyspace("orders")
         orders.put("k", "1")
         path = tmp_path / f"{orders.shard_of('k')}.db"
         holder = sqlite3.connect(path, isolation_level=None)
@@ -222,7 +222,7 @@ def test_a_file_that_another_process_holds_is_busy(
 def test_a_file_that_is_held_for_a_while_is_waited_for(tmp_path: Path) -> None:
     store = store_of("sqlite", tmp_path, SNAPSHOT)
     with Client.open(topology=fixed(SNAPSHOT), store=store) as client:
-        orders = client.keyspace("orders")
+        orders: Any = client.keyspace("orders")
         path = tmp_path / f"{orders.shard_of('k')}.db"
         holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         holder.execute("BEGIN IMMEDIATE")
@@ -235,7 +235,7 @@ def test_a_file_that_is_held_for_a_while_is_waited_for(tmp_path: Path) -> None:
 def test_a_value_that_sqlite_refuses_is_rejected(tmp_path: Path) -> None:
     store = store_of("sqlite", tmp_path, SNAPSHOT)
     with Client.open(topology=fixed(SNAPSHOT), store=store) as client:
-        orders = client.keyspace("orders")
+        orders: Any = client.keyspace("orders")
         (shard,) = [s.id for s in SNAPSHOT.shards if s.name == orders.shard_of("k")]
         with store.file(shard).writer() as connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000)
@@ -268,10 +268,10 @@ class Failing:
 def test_a_commit_whose_fate_is_unknown_is_asked_for(tmp_path: Path, carried_out: bool) -> None:
     store = store_of("sqlite", tmp_path, SNAPSHOT)
     with Client.open(topology=fixed(SNAPSHOT), store=store) as client:
-        orders = client.keyspace("orders")
+        orders: Any = client.keyspace("orders")
         (shard,) = [s.id for s in SNAPSHOT.shards if s.name == orders.shard_of("k")]
         file = store.file(shard)
-        file._writer = Failing(file._writer, carried_out)  # type: ignore[assignment]
+        file._writer = Failing(file._writer, carried_out)
         if carried_out:
             written = orders.put("k", "1")
             assert orders.get("k").version == written.version
@@ -297,7 +297,7 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
 def test_a_forked_process_has_connections_and_names_of_its_own(tmp_path: Path) -> None:
     store = store_of("sqlite", tmp_path, SNAPSHOT)
     client = Client.open(topology=fixed(SNAPSHOT), store=store)
-    orders = client.keyspace("orders")
+    orders: Any = client.keyspace("orders")
     for n in range(20):
         orders.put(f"k{n}", "parent")
     name = client._base._name

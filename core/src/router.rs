@@ -56,6 +56,18 @@ pub struct UnknownKeyspace {
 }
 
 impl UnknownKeyspace {
+    /// What to say of a name that isn't in `snapshot`.
+    pub fn of(name: &str, snapshot: &Snapshot) -> Self {
+        let known = snapshot.content().keyspaces.iter();
+        Self {
+            name: name.to_string(),
+            known: known
+                .map(|keyspace| keyspace.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        }
+    }
+
     /// The stable slug.
     pub const fn code(&self) -> ErrorCode {
         ErrorCode::UnknownKeyspace
@@ -138,17 +150,7 @@ impl Router {
             .snapshot
             .keyspace_named(name)
             .and_then(|id| self.keyspace_at(id));
-        found.ok_or_else(|| UnknownKeyspace {
-            name: name.to_string(),
-            known: self
-                .snapshot
-                .content()
-                .keyspaces
-                .iter()
-                .map(|keyspace| keyspace.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+        found.ok_or_else(|| UnknownKeyspace::of(name, &self.snapshot))
     }
 
     /// The keyspace of that number.

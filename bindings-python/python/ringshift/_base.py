@@ -223,8 +223,8 @@ class Base:
         where = f"key {call.key!r} of keyspace `{call.keyspace.name}`"
         if isinstance(outcome, Outcome.Conflict):
             text = f"{where} has {_version(outcome.found)}; read it and decide again"
-            error = error_of(slug, text, key=call.key, found=outcome.found)
-            error.value = None if ended.found is None else ended.found.value
+            value = None if ended.found is None else ended.found.value
+            error = error_of(slug, text, key=call.key, found=outcome.found, value=value)
         elif isinstance(outcome, Outcome.Failed):
             shard = None if outcome.shard is None else self.shard_name(outcome.shard)
             error = error_of(
@@ -305,9 +305,9 @@ def slug_of(outcome: Outcome) -> str:
         return "missing"
     if isinstance(outcome, Outcome.Written):
         return "written"
-    if isinstance(outcome, Outcome.Conflict):
-        return "version_conflict"
-    return outcome.code
+    if isinstance(outcome, Outcome.Failed):
+        return outcome.code
+    return "version_conflict"
 
 
 def value_of(ended: Ended) -> Value | None:

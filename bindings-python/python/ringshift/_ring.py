@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
@@ -57,9 +58,9 @@ def draw(snapshot: Snapshot, keyspace: str | None = None) -> str:
     places = [part * len(owners) // count for part in range(count)]
     shown = snapshot.shards[:SHARDS_MAX]
     height = max(300, 52 + 20 * len(shown))
-    lines = []
+    lines, sizes = [], Counter(owners)
     for index, shard in enumerate(snapshot.shards):
-        slots = owners.count(index)
+        slots = sizes[index]
         told = f"{shard.name}: {slots} slots, {100 * slots / len(owners):.1f} %"
         parts = [owners[place] == index for place in places]
         if any(parts):

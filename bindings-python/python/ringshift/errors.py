@@ -19,7 +19,10 @@ class RingshiftError(Exception):
     key: Any = None
     shard: Any = None
     found: Any = None
+    value: bytes | None = None
     version: int | None = None
+    last: Any = None
+    current: int | None = None
     _code: ClassVar[str] = "argument"
 
     def __init__(self, message: str = "", *, code: str | None = None, **facts: Any) -> None:

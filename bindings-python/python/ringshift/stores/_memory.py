@@ -32,20 +32,18 @@ class MemoryStore:
     def install(self, snapshot: Snapshot) -> None:
         """Hears of a snapshot: makes the shards that aren't there yet."""
         with self._lock:
-            first = not self._shards
-            new = [shard.id for shard in snapshot.shards if shard.id not in self._shards]
-            self._shards = {**self._shards, **{shard: MemoryShard() for shard in new}}
-        if first and not self._bare:
-            for shard in new:
-                self.tell(shard, home_installs(snapshot, shard))
+            tell, self._bare = not self._bare, True
+        for shard in snapshot.shards:
+            self.shard(shard.id)
+            if tell:
+                self.tell(shard.id, home_installs(snapshot, shard.id))
 
     def shard(self, shard: int) -> MemoryShard:
-        """The shard of that id."""
-        try:
+        """The shard of that id. One that isn't there yet is made, and knows nothing."""
+        with self._lock:
+            if shard not in self._shards:
+                self._shards = {**self._shards, shard: MemoryShard()}
             return self._shards[shard]
-        except KeyError:
-            text = f"no snapshot has named shard {shard} yet"
-            raise error_of("argument", text, shard=shard) from None
 
     def tell(self, shard: int, rows: Sequence[Any], *, term: int = HOME_TERM) -> None:
         """Installs guard rows at a shard, as a coordinator does."""

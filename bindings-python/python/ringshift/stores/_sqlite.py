@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from ringshift._ringshift import (
     Attempt,
@@ -86,7 +86,12 @@ class SqliteStore:
                 raise
             return self._failed(attempt, error, "not_sent")
 
-    def _failed(self, attempt: Attempt, error: BaseException, failure: str) -> Response:
+    def _failed(
+        self,
+        attempt: Attempt,
+        error: BaseException,
+        failure: Literal["not_sent", "maybe_applied", "rejected"],
+    ) -> Response:
         if not isinstance(error, RingshiftError):
             error = failed(self.path(attempt.shard), error)
         self.last_error = error
