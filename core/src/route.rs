@@ -97,7 +97,7 @@ pub struct Explanation {
 }
 
 /// A shard as a fan-out sees it: with the waves that make two shards hold the same keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ShardShare {
     /// The shard.
     pub shard: ShardId,

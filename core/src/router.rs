@@ -155,15 +155,16 @@ impl Router {
 
     /// The keyspace of that number.
     pub fn keyspace_at(&self, id: KeyspaceId) -> Option<Keyspace<'_>> {
-        let at = self
-            .snapshot
-            .content()
-            .keyspaces
-            .iter()
-            .position(|k| k.id == id)?;
+        let keyspaces = &self.snapshot.content().keyspaces;
+        // Nearly always its number is its place; only where keyspaces were taken away it isn't.
+        let guess = usize::from(id.0);
+        let at = match keyspaces.get(guess) {
+            Some(keyspace) if keyspace.id == id => guess,
+            _ => keyspaces.iter().position(|keyspace| keyspace.id == id)?,
+        };
         Some(Keyspace {
             snapshot: &self.snapshot,
-            content: self.snapshot.content().keyspaces.get(at)?,
+            content: keyspaces.get(at)?,
             table: self.tables.get(at)?,
         })
     }
@@ -392,6 +393,11 @@ impl<'r> Keyspace<'r> {
         })
     }
 
+    /// The shard that orders the writes of each slot, slot by slot: for drawing.
+    pub fn owners(&self) -> Vec<ShardIndex> {
+        self.table.owners()
+    }
+
     /// Up to `n` shards for copies of `key`: its own first, then the next ones clockwise, each in
     /// a zone of its own while there are unused zones.
     ///
@@ -442,6 +448,12 @@ impl<'r> Keyspace<'r> {
             }
             (shard, share)
         })
+    }
+
+    /// The waves in flight, by age: the prepared and the ended ones too, which routing knows
+    /// nothing of.
+    pub fn waves(&self) -> &'r [Wave] {
+        &self.content.waves
     }
 
     /// Where an override for exactly `key` sends it, if there is one.

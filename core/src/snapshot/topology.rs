@@ -129,6 +129,20 @@ impl ShardTopology {
     }
 }
 
+impl From<&Shard> for ShardTopology {
+    fn from(shard: &Shard) -> Self {
+        Self {
+            id: shard.id,
+            name: shard.name.clone(),
+            weight: shard.weight.to_f64(),
+            endpoint: shard.endpoint.clone(),
+            zone: shard.zone.clone(),
+            tags: shard.tags.clone(),
+            state: shard.state,
+        }
+    }
+}
+
 impl Topology {
     /// The first snapshot, at epoch 1: every slot assigned, every shard with its home domains.
     ///

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::error::ErrorCode;
 use crate::guard::{Access, GuardRow, admit};
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, Term, Version};
-use crate::recipes::role_of;
+use crate::recipes::{role_number, role_of};
 use crate::step::{Attempt, Failure, Reply};
 use crate::store::decide::{self, Bits, Decision, Present, Request};
 use crate::store::{Content, OperationKey};
@@ -228,4 +228,39 @@ pub fn guard_of_columns(number: impl Fn(usize) -> Option<i64>) -> Result<GuardRo
     let domain = DomainId(columns.number(0, "a domain")?);
     let keyspace = KeyspaceId(columns.number(1, "a keyspace")?);
     columns.guard(1, domain, keyspace)
+}
+
+/// A guard row as [`GUARD_PUT`](crate::recipes::sqlite::GUARD_PUT) takes it, in the order of its
+/// columns; the inverse of [`guard_of_columns`].
+///
+/// ```
+/// use ringshift::store::{columns_of_guard, guard_of_columns};
+/// use ringshift::{DomainId, Epoch, GuardRow, KeyspaceId, Role};
+///
+/// let row = GuardRow {
+///     domain: DomainId(7),
+///     keyspace: KeyspaceId(1),
+///     epoch: Epoch::FIRST,
+///     role: Role::ReadableMirror,
+///     closed: true,
+///     drained: Epoch::ZERO,
+///     in_wave: false,
+///     authority_epoch: Epoch::MAX,
+/// };
+/// let columns = columns_of_guard(&row);
+/// assert_eq!(columns, [7, 1, 1, 3, 1, 0, 0, (1 << 31) - 1]);
+/// assert_eq!(guard_of_columns(|at| columns.get(at).copied()), Ok(row));
+/// assert!(guard_of_columns(|at| columns.get(at).map(|_| 9)).is_err(), "there is no role 9");
+/// ```
+pub fn columns_of_guard(row: &GuardRow) -> [i64; 8] {
+    [
+        row.domain.0.into(),
+        row.keyspace.0.into(),
+        row.epoch.get().into(),
+        role_number(row.role).into(),
+        row.closed.into(),
+        row.drained.get().into(),
+        row.in_wave.into(),
+        row.authority_epoch.get().into(),
+    ]
 }

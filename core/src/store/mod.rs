@@ -15,7 +15,9 @@ use crate::ids::{KeyspaceId, Slot, Version};
 use crate::step::Reply;
 
 pub use decide::{Decision, Effect, Present};
-pub use look::{Damaged, LOOK_COLUMNS, LOOK_OP, LOOK_VALUE, Look, guard_of_columns, operation};
+pub use look::{
+    Damaged, LOOK_COLUMNS, LOOK_OP, LOOK_VALUE, Look, columns_of_guard, guard_of_columns, operation,
+};
 pub use memory::{Chunks, Disagrees, MemoryShard};
 
 /// Names one write for good: drawn at random by whoever asks for it, and kept with the row, so

@@ -12,7 +12,6 @@ use ringshift::migration::log::Log;
 use ringshift::record::{HEADER_BYTES, Header};
 use ringshift::{Epoch, Snapshot, Term};
 
-use crate::topology::decide::{decide, next_term};
 use crate::topology::{Record, TopologyError, TopologyStore};
 
 /// Keeps this process's temporary files apart.
@@ -131,7 +130,7 @@ impl FileTopology {
 
     fn carry_out(&self, command: &Command) -> Result<Answer, TopologyError> {
         let _lock = self.lock()?;
-        let (answer, next) = decide(&self.load()?, command);
+        let (answer, next) = self.load()?.decide(command);
         match next {
             Some(next) => self.replace(&next)?,
             // What is acted on was perhaps renamed by a writer that died before its last sync.
@@ -165,7 +164,7 @@ impl TopologyStore for FileTopology {
 
     fn draw_term(&self) -> Result<Term, TopologyError> {
         let _lock = self.lock()?;
-        let next = next_term(&self.load()?)?;
+        let next = self.load()?.next_term().ok_or(TopologyError::TermsUsedUp)?;
         self.replace(&next)?;
         Ok(next.term)
     }

@@ -8,7 +8,6 @@ use ringshift::migration::command::{Answer, Command};
 use ringshift::migration::log::Log;
 use ringshift::{Epoch, Snapshot, Term};
 
-use crate::topology::decide::{decide, next_term};
 use crate::topology::{Record, TopologyError, TopologyStore};
 
 /// A record in memory.
@@ -48,7 +47,8 @@ impl TopologyStore for MemoryTopology {
 
     fn draw_term(&self) -> Result<Term, TopologyError> {
         let mut record = self.record.lock();
-        let next = next_term(record.as_ref().ok_or_else(missing)?)?;
+        let next = record.as_ref().ok_or_else(missing)?.next_term();
+        let next = next.ok_or(TopologyError::TermsUsedUp)?;
         let term = next.term;
         *record = Some(next);
         Ok(term)
@@ -59,7 +59,7 @@ impl TopologyStore for MemoryTopology {
         let Some(present) = record.as_ref() else {
             return Answer::Unreachable;
         };
-        let (answer, next) = decide(present, command);
+        let (answer, next) = present.decide(command);
         if next.is_some() {
             *record = next;
         }

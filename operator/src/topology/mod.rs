@@ -6,7 +6,6 @@
 //! - [`Watch`]: newer snapshots, as they come.
 //! - [`read_snapshot`]: a snapshot from whatever a file holds, a topology for people included.
 
-mod decide;
 mod error;
 mod file;
 mod memory;

@@ -1,7 +1,8 @@
 //! A coordinator's commands.
 
 use ringshift::migration::command::{Answer, Command};
-use ringshift::recipes::{role_number, sqlite as recipe};
+use ringshift::recipes::sqlite as recipe;
+use ringshift::store::columns_of_guard;
 use ringshift::{
     Access, Claim, DomainId, Fence, GuardRow, InstallRow, Refusal, Revision, Term, admit,
     check_term, close, takes_effect,
@@ -257,16 +258,9 @@ fn guards(connection: &Connection) -> Result<Answer> {
 }
 
 fn put_guard(connection: &Connection, row: &GuardRow) -> Result<()> {
-    connection.prepare_cached(recipe::GUARD_PUT)?.execute((
-        row.domain.0,
-        row.keyspace.0,
-        row.epoch.get(),
-        role_number(row.role),
-        row.closed,
-        row.drained.get(),
-        row.in_wave,
-        row.authority_epoch.get(),
-    ))?;
+    connection
+        .prepare_cached(recipe::GUARD_PUT)?
+        .execute(columns_of_guard(row))?;
     Ok(())
 }
 

@@ -1,0 +1,148 @@
+/** What a client, a store and a topology source say to each other: data only. */
+
+import type { Snapshot } from './machine.js';
+import type { Attempt, Found, Outcome, Policy, Reply } from './types.js';
+
+/** A value as a caller may give it: bytes, or text as its UTF-8. */
+export type Value = Uint8Array | string;
+
+/** What a caller wants to do to a row. */
+export type Change =
+  | { readonly type: 'put'; readonly value: Uint8Array }
+  | { readonly type: 'delete' }
+  /** `expected`: the version that the row must have, `null`: there must be no row. */
+  | { readonly type: 'put-if'; readonly value: Uint8Array; readonly expected: bigint | null };
+
+/**
+ * What goes with an attempt. A read has neither change nor row; a write, a confirm and an apply of
+ * the caller's own have the change; an apply of what another shard had has the row.
+ */
+export interface Request<F = Found> {
+  /** The key's bytes. */
+  readonly key: Uint8Array;
+  /** Names the caller's operation for good: 16 bytes. */
+  readonly op: Uint8Array;
+  /** The caller's own write. */
+  readonly change: Change | null;
+  /** What another shard's reply has brought. */
+  readonly row: F | null;
+}
+
+/** What a store answers. */
+export interface Response<F = Found> {
+  /** What happened, for the operation. */
+  readonly reply: Reply;
+  /** The row, with `found`, `deleted` and `conflict`. */
+  readonly found?: F | null | undefined;
+  /** What went wrong, for people: the `cause` of the error that the operation ends with. */
+  readonly error?: unknown;
+}
+
+/**
+ * The shards' storage. One object serves all shards: `attempt.shard` is the shard's id.
+ *
+ * A `RingshiftError` that `send` throws is the caller's; any other exception counts as
+ * `maybe_applied`.
+ */
+export interface Store {
+  /**
+   * Carries an attempt out at its shard, in one step with the guard's check.
+   *
+   * A store that declares the third parameter is given a signal, aborted when the reply is waited
+   * for no longer.
+   */
+  send(attempt: Attempt, request: Request, signal?: AbortSignal): Response | PromiseLike<Response>;
+  /** Hears of each snapshot before anything is routed by it. */
+  install?(snapshot: Snapshot): void;
+  /** Called when a client that uses the store is closed. */
+  close?(): void;
+}
+
+/** What a client says when it asks for a snapshot. */
+export interface Asking {
+  /** The snapshot at hand, `null` for the first. */
+  readonly have: Snapshot | null;
+  /** Aborted when the client is closed. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where snapshots come from. */
+export interface Topology {
+  /**
+   * The snapshot in force if it is newer than that epoch, else `null`; cheap when there is no
+   * news. Bytes may be those of a snapshot, of a topology record, or of a topology in JSON.
+   */
+  fetch(newerThan: number, asking: Asking): PromiseLike<Snapshot | Uint8Array | null>;
+  /** The same, but waits for news for a while. */
+  watch?(newerThan: number, asking: Asking): PromiseLike<Snapshot | Uint8Array | null>;
+}
+
+/** What a client is opened with. */
+export interface ClientOptions {
+  /** Where snapshots come from. */
+  readonly topology: Topology;
+  /** Where rows are. */
+  readonly store: Store;
+  /** How long and how often operations try. */
+  readonly policy?: Policy | undefined;
+  /** Whether to look for newer snapshots in the background, until the client is closed. */
+  readonly watch?: boolean | undefined;
+  /** Stops the opening. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What any call takes. */
+export interface CallOptions {
+  /** Stops the call: it throws the signal's reason. What a write had sent by then may be done. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a read found. */
+export interface Row {
+  readonly value: Uint8Array;
+  readonly version: bigint;
+}
+
+/** What a write gave. */
+export interface Written {
+  readonly version: bigint;
+  /** The name of a mirror that hadn't confirmed the write by then (relaxed mode). */
+  readonly lagging: string | null;
+}
+
+/** How an operation over a caller's own function ended. */
+export interface Ended<F> {
+  readonly outcome: Exclude<Outcome, { type: 'conflict' } | { type: 'failed' }>;
+  /** For a value, what the reply brought that carried it. */
+  readonly found: F | null;
+  /** Attempts that were sent and waited for. */
+  readonly attempts: number;
+  /** Refreshes that were asked for. */
+  readonly refreshes: number;
+}
+
+/** What came of the comparisons of sampled reads. */
+export interface ShadowFigures {
+  /** The two sides were the same. */
+  readonly same: number;
+  /** They differed, twice. */
+  readonly mismatches: number;
+  /** It couldn't be said. */
+  readonly unsure: number;
+  /** Not compared, since too many were under way. */
+  readonly dropped: number;
+}
+
+/** A client's counts since it was opened. */
+export interface Figures {
+  /** The epoch of the snapshot at hand. */
+  readonly epoch: number;
+  /** Refreshes begun. */
+  readonly refreshes: number;
+  /** Attempts that were refused, failed or got no answer in time. */
+  readonly retries: number;
+  /** Operations by how they ended: `value`, `missing`, `written`, or an error's slug. */
+  readonly operations: Readonly<Record<string, number>>;
+  /** Comparisons in the background. */
+  readonly shadows: ShadowFigures;
+}

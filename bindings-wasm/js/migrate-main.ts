@@ -1,0 +1,10 @@
+import { MemoryShard } from './migrate.js';
+import { MemoryStore } from './stores/memory.js';
+
+export * from './main.js';
+export {
+  Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan, waves,
+} from './migrate.js';
+
+/** A store of its own, in memory, whose shards take a coordinator's commands. */
+export const memory = (): MemoryStore<MemoryShard> => new MemoryStore(MemoryShard);

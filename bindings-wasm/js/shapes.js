@@ -1,0 +1,76 @@
+// What the core says, put together from the numbers that it says it in.
+
+/** How attempts are called, by their number. */
+export const KINDS = ['read', 'write', 'confirm', 'apply'];
+/** How replies are called, by their number: answers to 5, failures to 8, then refusals. */
+export const REPLIES = [
+  'found', 'deleted', 'missing', 'written', 'superseded', 'conflict',
+  'not_sent', 'maybe_applied', 'rejected',
+  'stale_epoch', 'not_ready', 'not_owner', 'wrong_role', 'lease_over', 'stale_term',
+];
+const COMPARED = ['same', 'missing', 'extra', 'stale', 'different', 'unsure'];
+const BRAND = Symbol.for('ringshift.RingshiftError');
+
+/** An error of this package. `code` is the same in every language, and never changes. */
+export class RingshiftError extends Error {
+  constructor(code, message, details) {
+    super(message);
+    this.code = code;
+    Object.assign(this, details);
+  }
+  // Two copies of the package in one application know each other's errors.
+  static [Symbol.hasInstance](error) {
+    return Object(error)[BRAND] === true;
+  }
+}
+Object.defineProperty(RingshiftError.prototype, 'name', { value: 'RingshiftError' });
+Object.defineProperty(RingshiftError.prototype, BRAND, { value: true });
+
+export const fail = (code, message) => new RingshiftError(code, message);
+
+export const send = (
+  id, shard, keyspace, slot, storedSlot, domain, epoch, kind, version, foundBy, blocking,
+) => ({
+  type: 'send',
+  attempt: {
+    id, shard, keyspace, slot, storedSlot, domain, epoch, kind: KINDS[kind],
+    version: version ?? null, foundBy: foundBy ?? null, blocking,
+  },
+});
+export const refresh = (newerThan) => ({ type: 'refresh', newerThan });
+export const wait = (until) => ({ type: 'wait', until });
+export const done = (outcome) => ({ type: 'done', outcome });
+export const compared = (how) => ({ type: 'done', compared: COMPARED[how] });
+
+export const value = (from, version) => ({ type: 'value', from, version });
+export const missing = () => ({ type: 'missing' });
+export const written = (version, lagging) => ({ type: 'written', version, lagging: lagging ?? null });
+export const conflict = (found) => ({ type: 'conflict', found: found ?? null });
+export function failed(code, message, version, last, shard, current) {
+  const outcome = { type: 'failed', code, message };
+  if (code === 'indeterminate') outcome.version = version ?? null;
+  if (code === 'deadline') outcome.last = last?.refusal ?? null;
+  return code === 'wrong_role' ? { ...outcome, shard, current } : outcome;
+}
+
+export function reply(number, version, a, b) {
+  const type = REPLIES[number];
+  if (number === 5) return conflict(version);
+  if (number < 6) return version === undefined ? { type } : { type, version };
+  if (number < 9) return { type: 'failed', failure: type };
+  const refusal = { code: type };
+  if (type === 'stale_term') refusal.seen = a;
+  else if (type !== 'not_owner') refusal.current = a;
+  if (type === 'stale_epoch') refusal.drained = b;
+  return { type: 'refused', refusal };
+}
+const EFFECTS = [
+  () => ({ type: 'keep' }),
+  (version, deleted) => ({ type: 'put', version, deleted }),
+  (floor) => ({ type: 'remove', floor }),
+];
+export const decided = (reply, effect, version, deleted, found, learned, revision) => ({
+  reply, effect: EFFECTS[effect](version, deleted), found, learned: learned ?? null, revision,
+});
+export const response = (reply, value, op) =>
+  op === undefined ? { reply } : { reply, found: { value: value ?? null, op } };

@@ -1,0 +1,337 @@
+// The vocabulary, as plain data. The same words as in every other language.
+
+/** One part of a key. A number must be a safe integer; it is its decimal digits. */
+export type KeyPart = string | number | bigint | Uint8Array;
+/** A key: text (as UTF-8), bytes, an integer, or several of these as one composite key. */
+export type Key = KeyPart | readonly KeyPart[];
+/** Keys back to back, and where in `bytes` each ends. */
+export interface Packed { readonly bytes: Uint8Array; readonly ends: Uint32Array }
+
+/** A shard of a snapshot. */
+export interface ShardInfo {
+  /** Its number, never used again. */
+  readonly id: number;
+  readonly name: string;
+  /** Its share, 1 unless the topology says otherwise. */
+  readonly weight: number;
+  readonly endpoint: string;
+  readonly zone: string;
+  readonly tags: readonly string[];
+  readonly state: 'active' | 'draining';
+}
+
+/** A phase in which clients take part. */
+export type Phase = 'double-write' | 'shadow-read' | 'read-new' | 'reversed';
+
+/** Where a key is, in short. */
+export interface Description {
+  /** The name of the shard that orders the key's writes. */
+  readonly shard: string;
+  readonly slot: number;
+  readonly domain: number;
+  /** The epoch of the domain. */
+  readonly epoch: number;
+  readonly phase: Phase | null;
+}
+
+/** Each step from a key to its shards. */
+export interface Explanation {
+  readonly keyspace: string;
+  /** The epoch of the snapshot that says so. */
+  readonly epoch: number;
+  /** The bytes of the key that were hashed. */
+  readonly routingPart: Uint8Array;
+  /** Their hash, in hex. */
+  readonly hash: string;
+  /** How many slots there are. */
+  readonly slots: number;
+  readonly slot: number;
+  /** Whether an override for exactly this key decided. */
+  readonly pinned: boolean;
+  readonly domain: number;
+  readonly domainEpoch: number;
+  readonly phase: Phase | null;
+  /** The ramp of the key's wave, in keys of a million, and whether the key is inside. */
+  readonly ramp: readonly [number, boolean] | null;
+  /** The name of the shard that orders the writes. */
+  readonly authority: string;
+  /** The one that gets each write after it. */
+  readonly mirror: string | null;
+  /** Where reads go, in the order of asking. */
+  readonly reads: readonly string[];
+  /** Whether a write is answered only after the mirror has it. */
+  readonly strict: boolean;
+}
+
+/** A shard as a fan-out sees it. */
+export interface ShardShare {
+  readonly name: string;
+  /** Slots that it orders the writes of. */
+  readonly slots: number;
+  /** Slots that it holds a copy of, as the mirror of a wave. */
+  readonly mirrored: number;
+  /** The furthest phase among the waves that it takes part in. */
+  readonly phase: Phase | null;
+}
+
+/** How long and how often an operation tries. What is left out is as usual. */
+export interface Policy {
+  /** The budget of the whole operation, in milliseconds; 5,000 unless told. */
+  readonly deadlineMs?: number | undefined;
+  /** After how long without an answer one attempt counts as lost; 0: never; 1,000 unless told. */
+  readonly attemptMs?: number | undefined;
+  /** Attempts at most; 1,000 unless told. */
+  readonly attemptsMax?: number | undefined;
+  /** Whether a write without an answer is asked for; true unless told. */
+  readonly confirm?: boolean | undefined;
+  /** Spreads the waits of operations that were refused together; another one for each. */
+  readonly seed?: number | bigint | undefined;
+}
+
+/** Why a shard's guard refused. */
+export interface Refusal {
+  readonly code: 'stale_epoch' | 'not_ready' | 'not_owner' | 'wrong_role' | 'lease_over' | 'stale_term';
+  /** The shard's epoch of the domain. */
+  readonly current?: number;
+  /** With `stale_epoch`: the epoch that the last draining barrier led to. */
+  readonly drained?: number;
+  /** With `stale_term`: the highest term seen. */
+  readonly seen?: number;
+}
+
+/** What a shard answered, as facts. */
+export type Reply =
+  | { readonly type: 'found' | 'deleted' | 'written'; readonly version: bigint }
+  | { readonly type: 'missing' | 'superseded' }
+  | { readonly type: 'conflict'; readonly found: bigint | null }
+  | { readonly type: 'refused'; readonly refusal: Refusal }
+  | { readonly type: 'failed'; readonly failure: 'not_sent' | 'maybe_applied' | 'rejected' };
+
+/** One request to one shard. */
+export interface Attempt {
+  /** Names the request to the driver, and the reply to the operation. */
+  readonly id: number;
+  /** The number of the shard to send it to. */
+  readonly shard: number;
+  /** The number of the keyspace. */
+  readonly keyspace: number;
+  readonly slot: number;
+  /** The top 20 bits of the key's hash, which the store keeps with the row. */
+  readonly storedSlot: number;
+  /** What the shard's guard is to check. */
+  readonly domain: number;
+  readonly epoch: number;
+  readonly kind: 'read' | 'write' | 'confirm' | 'apply';
+  /** With `apply`: the version that the authority gave. */
+  readonly version: bigint | null;
+  /** With `apply`: whose reply brought the content; null: it is the caller's own. */
+  readonly foundBy: number | null;
+  /** Whether the operation waits for the reply. */
+  readonly blocking: boolean;
+}
+
+/** How an operation ended. */
+export type Outcome =
+  | { readonly type: 'value'; readonly from: number; readonly version: bigint }
+  | { readonly type: 'missing' }
+  | { readonly type: 'written'; readonly version: bigint; readonly lagging: number | null }
+  | { readonly type: 'conflict'; readonly found: bigint | null }
+  | {
+    readonly type: 'failed'; readonly code: string; readonly message: string;
+    readonly version?: bigint | null; readonly last?: Refusal | null;
+    readonly shard?: number; readonly current?: number;
+  };
+
+/** What a driver is to do next. */
+export type Step =
+  | { readonly type: 'send'; readonly attempt: Attempt }
+  | { readonly type: 'refresh'; readonly newerThan: number }
+  | { readonly type: 'wait'; readonly until: number }
+  | { readonly type: 'done'; readonly outcome: Outcome };
+
+/** How a comparison ended. */
+export type Compared = 'same' | 'missing' | 'extra' | 'stale' | 'different' | 'unsure';
+
+/** What a comparison wants next. */
+export type ShadowStep =
+  | { readonly type: 'send'; readonly attempt: Attempt }
+  | { readonly type: 'wait'; readonly until: number }
+  | { readonly type: 'done'; readonly compared: Compared };
+
+/** What an operation that needs a newer map is to do. */
+export type RefreshStep =
+  | { readonly type: 'in-hand' | 'fetch' | 'join' }
+  | { readonly type: 'wait'; readonly until: number };
+
+/** What a caller wants to do to a row. */
+export type Change =
+  | { readonly type: 'put'; readonly value?: Uint8Array }
+  | { readonly type: 'delete' }
+  | { readonly type: 'put-if'; readonly value?: Uint8Array; readonly expected?: bigint | null };
+
+/** What goes with an attempt: the caller's own change, or a row as another shard has it. */
+export interface Content {
+  /** Names the write for good: 16 bytes. */
+  readonly op?: Uint8Array | null;
+  readonly change?: Change | null;
+  readonly row?: {
+    readonly op?: Uint8Array; readonly value?: Uint8Array | null; readonly deleted?: boolean;
+  } | null;
+}
+
+/** What came back with a row or a tombstone. */
+export interface Found {
+  /** The value; null for a tombstone. */
+  readonly value: Uint8Array | null;
+  /** The operation that made the row what it is. */
+  readonly op: Uint8Array;
+}
+
+/** What a store answers to an attempt. */
+export interface Response { readonly reply: Reply; readonly found?: Found | null }
+
+/** What a store is to do, and to reply when it is done. */
+export interface Decision {
+  readonly reply: Reply;
+  readonly effect:
+    | { readonly type: 'keep' }
+    | { readonly type: 'put'; readonly version: bigint; readonly deleted: boolean }
+    | { readonly type: 'remove'; readonly floor: bigint };
+  /** Whether the row that is there goes with the reply. */
+  readonly found: boolean;
+  /** The keyspace's slot bits, where this request is the first that tells. */
+  readonly learned: number | null;
+  /** The shard's present revision. */
+  readonly revision: bigint;
+}
+
+/** What is wished of a topology. */
+export interface Changes {
+  /** Shards to add. */
+  readonly add?: readonly {
+    readonly id: number; readonly name: string; readonly weight?: number; readonly endpoint?: string;
+    readonly zone?: string; readonly tags?: readonly string[];
+  }[];
+  /** Numbers of shards to empty and strike off the list. */
+  readonly remove?: readonly number[];
+  /** Shards to give another weight. */
+  readonly reweight?: readonly { readonly id: number; readonly weight: number }[];
+}
+
+/** What moves in one keyspace. */
+export interface PlanFigures {
+  readonly keyspace: string;
+  readonly slots: number;
+  readonly slots_moved: number;
+  /** The least that any plan could move for the same shares. */
+  readonly slots_least: number;
+  /** Slots that `hash % N` would move. */
+  readonly slots_modulo: number;
+  readonly waves: number;
+}
+
+/** How a migration is carried out. What is left out is as usual. Times are in milliseconds. */
+export interface Settings {
+  /** Whether writes in double-write and reversed are answered after both shards have them. */
+  readonly strict?: boolean;
+  /** Keys of a million whose reads are compared in shadow-read; 0 skips the phase. */
+  readonly shadow_ppm?: number;
+  readonly shadow_ms?: number;
+  /** Whether the two sides are compared, slot by slot, before reads move. */
+  readonly verify?: boolean;
+  /** The steps of read-new, in keys of a million. */
+  readonly ramps_ppm?: readonly number[];
+  readonly ramp_ms?: number;
+  /** How long reversed lasts: the rollback window. */
+  readonly reversed_ms?: number;
+  /** Rows of a chunk of backfill, catch-up or purge. */
+  readonly chunk_rows?: number;
+  readonly lag_rows_max?: number;
+  readonly checkpoint_chunks?: number;
+  readonly barrier_ms?: number;
+  readonly retry_ms?: number;
+}
+
+/** A coordinator's command: one name, and its fields. */
+export type Command = Readonly<Record<string, unknown>>;
+/** An answer to one: a name, or one name and its fields. */
+export type Answer = string | Readonly<Record<string, unknown>>;
+/** What a coordinator keeps beside the snapshot. */
+export type Log = Readonly<Record<string, unknown>>;
+/** A key on which the two sides of a wave differ. */
+export interface Mismatch { readonly key: readonly number[]; readonly kind: 'missing' | 'extra' | 'stale' | 'different' }
+
+/** A run of slots, `end` not in it. */
+export interface SlotRange { readonly start: number; readonly end: number }
+/** One of the two shards of a wave. */
+export type Side = 'from' | 'to';
+/** What a shard may do for a domain. */
+export type Role = 'none' | 'authority' | 'mirror' | 'readable-mirror';
+
+/** A wave: slots that move together between one pair of shards. */
+export interface Wave {
+  /** Its fencing domain, which is also its name. */
+  readonly domain: number;
+  readonly epoch: number;
+  readonly drained: number;
+  readonly authority_epoch: number;
+  /** Whose guard takes this epoch first. */
+  readonly first: Side;
+  readonly from: number;
+  readonly to: number;
+  readonly phase: 'prepare' | Phase | { readonly ended: Side };
+  /** Keys of a million that are read from `to` in read-new. */
+  readonly ramp_ppm: number;
+  readonly shadow_ppm: number;
+  readonly strict: boolean;
+  /** Sorted, disjoint. */
+  readonly slots: readonly SlotRange[];
+}
+
+/** A row of the phase table. */
+export interface PhaseRow {
+  /** `ended-from` and `ended-to` say which side has won. */
+  readonly name: string;
+  /** The side that orders the writes. */
+  readonly authority: Side;
+  /** Whether the wave's keys are fenced by the wave's own domain. */
+  readonly carved: boolean;
+  /** The role of each side in that domain. */
+  readonly from: Role;
+  readonly to: Role;
+}
+
+/** What a coordinator wants next. */
+export type Action =
+  | {
+    readonly do: {
+      /** Names the command to its answer. */
+      readonly id: number;
+      /** Where in the migration it stands. */
+      readonly point: { readonly goal: string | Readonly<Record<string, number>>; readonly stage: string };
+      /** The domain of the wave that it is about. */
+      readonly wave: number | null;
+      /** The number of the shard that it goes to; null: to the topology store. */
+      readonly shard: number | null;
+      readonly command: Command;
+    };
+  }
+  | { readonly wait: { readonly until: number } }
+  | { readonly over: string | Readonly<Record<string, unknown>> };
+
+/** What a request wants to do. */
+export type Access = 'read' | 'write' | 'apply' | 'copy' | 'purge' | 'collect';
+
+/** What a shard durably knows of one domain. */
+export interface GuardRow {
+  readonly domain: number;
+  readonly keyspace: number;
+  readonly epoch: number;
+  readonly role: Role;
+  readonly closed: boolean;
+  readonly drained: number;
+  readonly in_wave: boolean;
+  readonly authority_epoch: number;
+}
+/** A row of an install, and what its domain takes hold of. */
+export interface InstallRow { readonly row: GuardRow; readonly claims: readonly unknown[] }

@@ -1,0 +1,25 @@
+// Programs of this repository's other half; cargo builds what isn't there.
+import { execFileSync, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const cwd = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Runs the operator's tool. */
+export function ringshift(...args) {
+  const run = ['run', '-q', '-p', 'ringshift-operator', '--bin', 'ringshift', '--', ...args];
+  return execFileSync('cargo', run, { cwd, encoding: 'utf8' });
+}
+
+/** Starts the reshard of four SQLite shards to five in `folder`; what it ends with. */
+export function reshard(folder, ...args) {
+  execFileSync('cargo', ['build', '-q', '-p', 'ringshift-examples', '--example', 'live_reshard'], { cwd });
+  const run = ['run', '-q', '-p', 'ringshift-examples', '--example', 'live_reshard', '--'];
+  const given = ['--dir', folder, '--brisk', '-q', '--json', ...args];
+  const child = spawn('cargo', [...run, ...given], { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+  let out = '';
+  child.stdout.on('data', (data) => (out += data));
+  return new Promise((done, failed) => {
+    child.on('error', failed);
+    child.on('close', (code) => (code === 0 ? done(JSON.parse(out)) : failed(new Error(`exit code ${code}`))));
+  });
+}
