@@ -6,9 +6,7 @@ use arc_swap::ArcSwap;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use ringshift::record::snapshot_in;
-use ringshift::{
-    Draft, ErrorCode, KeyspaceDraft, KeyspaceId, ShardIndex, Topology, UnknownKeyspace,
-};
+use ringshift::{Draft, ErrorCode, KeyspaceId, ShardIndex, Topology};
 
 use crate::convert::{Arg, Packed, bytes_of, data, key, python, text_or_data_from};
 use crate::error::{Error, argument};
@@ -86,10 +84,8 @@ impl Snapshot {
         py: Python<'py>,
         keyspace: Arg<&str>,
     ) -> Result<Bound<'py, PyAny>, Error> {
-        let id = self.0.keyspace_named(keyspace.0);
-        let id = id.ok_or_else(|| UnknownKeyspace::of(keyspace.0, &self.0))?;
-        let owners = self.0.content().keyspace(id).map(KeyspaceDraft::table).unwrap_or_default();
-        numbers_array(py, owners.into_iter())
+        let router = ringshift::Router::new(Arc::new(self.0.as_ref().clone()));
+        numbers_array(py, router.keyspace(keyspace.0)?.owners().into_iter())
     }
 
     fn __reduce__<'py>(
@@ -380,11 +376,21 @@ impl Keyspace {
     fn group_by_shard<'py>(&self, keys: &Bound<'py, PyAny>) -> Result<Bound<'py, PyDict>, Error> {
         let (py, groups) = (keys.py(), PyDict::new(keys.py()));
         let listed = keys.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-        let listed = listed.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        // The first key that is refused says why, whether it is no key or can't be routed.
+        let (mut keys, mut refused) = (Vec::new(), None);
+        for given in &listed {
+            match key(given) {
+                Ok(key) => keys.push(key),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
         self.with(|keyspace, now| {
-            for (shard, places) in
-                keyspace.group_by_shard(listed.iter().map(AsRef::as_ref))?.by_shard
-            {
+            let found = keyspace.group_by_shard(keys.iter().map(AsRef::as_ref))?.by_shard;
+            refused.map_or(Ok(()), Err)?;
+            for (shard, places) in found {
                 groups.set_item(now.name(py, shard), places)?;
             }
             Ok(())

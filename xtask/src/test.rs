@@ -75,7 +75,13 @@ mod tests {
         assert_eq!(names(&["model", "fmt"]), Ok(vec!["fmt", "model"]));
         assert_eq!(
             names(&["--from", "model"]),
-            Ok(vec!["model", "build", "kills", "live-reshard"])
+            Ok(vec![
+                "model",
+                "build",
+                "kills",
+                "live-reshard",
+                "three-languages"
+            ])
         );
         assert_eq!(names(&[]).map(|n| n.len()), Ok(STEPS.len()));
         assert!(names(&["--from", "nothing"]).is_err_and(|e| e.contains("`nothing`")));

@@ -5,6 +5,11 @@
 //! a first line with the bytes that calls name by number, then a line a program. The replayers
 //! `bindings-wasm/tests/tester.mjs` and `bindings-python/tests/tester.py` read that.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value answers null for what isn't there"
+)]
+
 mod compare;
 mod machine;
 mod pool;
@@ -100,4 +105,61 @@ fn write_file(
     }
     out.flush().map_err(failed)?;
     Ok(calls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(seed: u64, number: u64) -> Result<Program, Failed> {
+        program::program(&Pool::new(seed)?, seed, number)
+    }
+
+    #[test]
+    fn a_number_and_a_seed_name_one_program() -> Result<(), Failed> {
+        let (first, again) = (made(7, 3)?, made(7, 3)?);
+        assert_eq!(
+            (&first.calls, &first.answers),
+            (&again.calls, &again.answers)
+        );
+        assert!(first.calls != made(8, 3)?.calls && first.calls != made(7, 4)?.calls);
+        Ok(())
+    }
+
+    #[test]
+    fn programs_are_about_everything_and_meet_refusals_too() -> Result<(), Failed> {
+        let pool = Pool::new(1)?;
+        let mut seen = std::collections::BTreeSet::new();
+        let (mut errors, mut over) = (std::collections::BTreeSet::new(), 0);
+        for number in 0..400 {
+            let program = program::program(&pool, 1, number)?;
+            for (call, answer) in program.calls.iter().zip(&program.answers) {
+                seen.insert(call["do"].as_str().unwrap_or_default().to_owned());
+                errors.extend(answer["error"].as_str().map(str::to_owned));
+                over += usize::from(answer.get("over").is_some());
+            }
+        }
+        for slug in [
+            "key_type",
+            "key_encoding",
+            "unknown_attempt",
+            "argument",
+            "older_snapshot",
+        ] {
+            assert!(errors.contains(slug), "nothing provokes {slug}: {errors:?}");
+        }
+        assert!(seen.len() > 45 && over > 3, "{over} {seen:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_program_that_was_cut_down_still_runs() -> Result<(), Failed> {
+        let pool = Pool::new(1)?;
+        for number in 0..60 {
+            let mut calls = program::program(&pool, 1, number)?.calls;
+            calls.remove(0);
+            compare::answered(&pool, number, calls)?;
+        }
+        Ok(())
+    }
 }

@@ -10,6 +10,9 @@ use super::pool::Pool;
 use super::program::Program;
 use super::{Failed, write_file};
 
+/// Mismatches that are shown; the replayer's last lines say how many there are.
+const SHOWN_MAX: usize = 3;
+
 /// Runs `command` on the file at `path`; a program that differs is cut down and printed.
 pub(super) fn compare(command: &str, path: &Path, pool: &Pool, seed: u64) -> Result<(), Failed> {
     println!("$ {command} {}", path.display());
@@ -22,7 +25,7 @@ pub(super) fn compare(command: &str, path: &Path, pool: &Pool, seed: u64) -> Res
         let text = String::from_utf8_lossy(&output.stdout);
         return Err(format!("`{command}` ended with {}\n{text}", output.status));
     };
-    print!("{}", String::from_utf8_lossy(&output.stdout));
+    show(&output);
     let program = super::program::program(pool, seed, first)?;
     let small = shrink(command, pool, seed, program.calls)?;
     let small_path = path.with_file_name("smallest.jsonl");
@@ -39,13 +42,20 @@ pub(super) fn compare(command: &str, path: &Path, pool: &Pool, seed: u64) -> Res
     for call in &small {
         println!("  {call}");
     }
-    print!(
-        "{}",
-        String::from_utf8_lossy(&replay(command, &small_path)?.stdout)
-    );
+    show(&replay(command, &small_path)?);
     Err(format!(
         "`{command}` answers otherwise than the core, first in program {first} of seed {seed}"
     ))
+}
+
+/// The first mismatches, and what the replayer says of all.
+fn show(output: &Output) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (found, rest): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with('{'));
+    for line in found.iter().take(SHOWN_MAX).chain(&rest) {
+        println!("{line}");
+    }
 }
 
 fn replay(command: &str, path: &Path) -> Result<Output, Failed> {
@@ -67,7 +77,7 @@ fn differing(output: &Output) -> Vec<u64> {
 }
 
 /// The calls again, with the core's answers.
-fn answered(pool: &Pool, number: u64, calls: Vec<Value>) -> Result<Program, Failed> {
+pub(super) fn answered(pool: &Pool, number: u64, calls: Vec<Value>) -> Result<Program, Failed> {
     let mut machine = Machine::new(&pool.bytes);
     let answers = calls.iter().map(|call| machine.call(call));
     let answers = answers.collect::<Result<_, _>>()?;

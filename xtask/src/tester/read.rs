@@ -1,10 +1,11 @@
 //! Reads what calls say.
 
 use ringshift::store::{Change, Content, OperationKey};
-use ringshift::{Access, Failure, Policy, Refusal, Reply, Term, Version};
+use ringshift::{Access, Epoch, Failure, Instant, Policy, Refusal, Reply, Term, Version};
 use serde_json::Value;
 
 use super::Failed;
+use super::machine::Refused;
 use crate::vectors::unhex;
 
 pub(super) fn text<'v>(value: &'v Value, field: &str) -> Result<&'v str, Failed> {
@@ -22,9 +23,21 @@ pub(super) fn number(value: &Value, field: &str) -> Result<u64, Failed> {
     number.ok_or_else(|| format!("no number `{field}` in {value}"))
 }
 
+/// What a binding says of a number that is negative, broken, or larger than its type takes.
+const ARGUMENT: Refused = Refused::Slug("argument");
+
 /// A number of a narrower type.
-pub(super) fn small<N: TryFrom<u64>>(value: &Value, field: &str) -> Result<N, Failed> {
-    N::try_from(number(value, field)?).map_err(|_| format!("`{field}` is too large in {value}"))
+pub(super) fn small<N: TryFrom<u64>>(value: &Value, field: &str) -> Result<N, Refused> {
+    let number = value
+        .get(field)
+        .ok_or_else(|| format!("no `{field}` in {value}"))?;
+    let number = number.as_u64().ok_or(ARGUMENT)?;
+    N::try_from(number).map_err(|_| ARGUMENT)
+}
+
+/// An epoch, which has a range of its own.
+pub(super) fn epoch(value: &Value, field: &str) -> Result<Epoch, Refused> {
+    Epoch::new(small(value, field)?).ok_or(ARGUMENT)
 }
 
 /// Anything that the core reads as data.
@@ -32,8 +45,8 @@ pub(super) fn data<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, F
     serde_json::from_value(value.clone()).map_err(|e| format!("{e} in {value}"))
 }
 
-pub(super) fn now(value: &Value) -> Result<ringshift::Instant, Failed> {
-    number(value, "now").map(ringshift::Instant::from_millis)
+pub(super) fn now(value: &Value) -> Result<Instant, Refused> {
+    small(value, "now").map(Instant::from_millis)
 }
 
 pub(super) fn bytes(value: &Value) -> Result<Vec<u8>, Failed> {
@@ -54,7 +67,7 @@ fn some_version(value: &Value) -> Result<Option<Version>, Failed> {
 }
 
 /// What is said of the policy; the rest as everybody has it.
-pub(super) fn policy(call: &Value) -> Result<Policy, Failed> {
+pub(super) fn policy(call: &Value) -> Result<Policy, Refused> {
     let mut policy = Policy::default();
     let Some(said) = call.get("policy") else {
         return Ok(policy);
@@ -66,7 +79,7 @@ pub(super) fn policy(call: &Value) -> Result<Policy, Failed> {
             "attempts_max" => policy.attempts_max = small(said, name)?,
             "confirm" => policy.confirm = value == &Value::Bool(true),
             "seed" => policy.seed = number(said, name)?,
-            other => return Err(format!("no policy has `{other}`")),
+            other => return Err(format!("no policy has `{other}`").into()),
         }
     }
     Ok(policy)
@@ -82,7 +95,7 @@ pub(super) fn variant(value: &Value) -> Result<(&str, &Value), Failed> {
 }
 
 /// A reply as the vectors write it.
-pub(super) fn reply(value: &Value) -> Result<Reply, Failed> {
+pub(super) fn reply(value: &Value) -> Result<Reply, Refused> {
     let (name, of) = variant(value)?;
     let of_version = || version(of.get("version").or_null());
     Ok(match name {
@@ -105,15 +118,15 @@ pub(super) fn reply(value: &Value) -> Result<Reply, Failed> {
             Some("not_sent") => Failure::NotSent,
             Some("maybe_applied") => Failure::MaybeApplied,
             Some("rejected") => Failure::Rejected,
-            _ => return Err(format!("no failure in {value}")),
+            _ => return Err(format!("no failure in {value}").into()),
         }),
-        other => return Err(format!("no reply is named `{other}`")),
+        other => return Err(format!("no reply is named `{other}`").into()),
     })
 }
 
-fn refusal(value: &Value) -> Result<Refusal, Failed> {
+fn refusal(value: &Value) -> Result<Refusal, Refused> {
     let (name, of) = variant(value)?;
-    let epoch = |field| data(of.get(field).or_null());
+    let epoch = |field| epoch(of, field);
     Ok(match name {
         "stale_epoch" => Refusal::StaleEpoch {
             current: epoch("current")?,
@@ -132,7 +145,7 @@ fn refusal(value: &Value) -> Result<Refusal, Failed> {
         "stale_term" => Refusal::StaleTerm {
             seen: Term(small(of, "seen")?),
         },
-        other => return Err(format!("no refusal is named `{other}`")),
+        other => return Err(format!("no refusal is named `{other}`").into()),
     })
 }
 

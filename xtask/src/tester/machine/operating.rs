@@ -1,15 +1,14 @@
 //! Operations, comparisons and the gate of refreshes.
 
 use ringshift::{
-    AttemptId, Epoch, Instant, Operation, RefreshGate, RefreshStep, Shadow, ShadowStep, Step,
-    row_digest,
+    AttemptId, Operation, RefreshGate, RefreshStep, Shadow, ShadowStep, Step, row_digest,
 };
 use ringshift::{Compared, MismatchKind};
 use serde_json::{Value, json};
 
 use super::routing::key;
 use super::{Machine, Object, Raw, Refused, Said};
-use crate::tester::read::{bytes, now, number, policy, reply, small, text, version};
+use crate::tester::read::{bytes, epoch, now, number, policy, reply, small, text, version};
 use crate::vectors::operation::words;
 
 impl Machine<'_> {
@@ -117,9 +116,7 @@ impl Machine<'_> {
     }
 
     fn gate(&mut self, call: &Value) -> Said {
-        let epoch = |field| -> Result<Epoch, Refused> {
-            Epoch::new(small(call, field)?).ok_or_else(|| "an epoch too large".into())
-        };
+        let epoch = |field| epoch(call, field);
         if text(call, "do")? == "gate" {
             let (have, gap_ms) = (epoch("have")?, small(call, "gap_ms")?);
             let gate = RefreshGate::new(have, gap_ms, number(call, "seed")?);
@@ -129,7 +126,7 @@ impl Machine<'_> {
         let Some(Object::Gate(gate)) = self.objects.get_mut(text(call, "on")?) else {
             return Err(Refused::Missing);
         };
-        let at = || -> Result<Instant, Refused> { Ok(now(call)?) };
+        let at = || now(call);
         match text(call, "do")? {
             "want" => Ok(match gate.want(at()?, epoch("newer_than")?) {
                 RefreshStep::InHand => json!("in_hand"),

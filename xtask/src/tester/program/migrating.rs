@@ -134,18 +134,14 @@ impl Maker<'_> {
         };
         let command = command.clone();
         let is_lost = self.rng.chance(3);
-        let told = match command.shard() {
-            Some(shard) => {
-                let name = format!("m{shard}");
-                let (of, _) = self.call(
-                    json!({"do": "command", "on": name, "chunks": world.chunks, "of": number}),
-                )?;
-                json!({"do": "answer", "on": on, "now": now, "id": id, "of": of})
-            }
-            None => {
-                let answer = world.command(&command)?;
-                json!({"do": "answer", "on": on, "now": now, "id": id, "answer": answer})
-            }
+        let told = if let Some(shard) = command.shard() {
+            let name = format!("m{shard}");
+            let (of, _) = self
+                .call(json!({"do": "command", "on": name, "chunks": world.chunks, "of": number}))?;
+            json!({"do": "answer", "on": on, "now": now, "id": id, "of": of})
+        } else {
+            let answer = world.command(&command)?;
+            json!({"do": "answer", "on": on, "now": now, "id": id, "answer": answer})
         };
         if is_lost {
             let lost =

@@ -120,11 +120,30 @@ impl Maker<'_> {
                 let (now, key) = (self.later(), self.key());
                 self.call(json!({"do": "learn", "on": name, "now": now, "keyspace": keyspace, "key": key}))?;
             }
+            19 if self.rng.chance(50) => self.misuse(open)?,
             _ => {
                 let key = self.key();
                 self.call(json!({"do": "describe", "on": keyspace, "key": key}))?;
             }
         }
+        Ok(())
+    }
+
+    /// A call with a number that no type of its takes.
+    fn misuse(&mut self, open: &Open) -> Result<(), Failed> {
+        let (name, now, id) = (&open.name, self.now, open.last);
+        let bad = if self.rng.chance(50) {
+            json!(-1)
+        } else {
+            json!("soon")
+        };
+        let over = |of: &str| json!({"refused": {of: {"current": 1_u64 << 31}}});
+        match self.rng.below(4) {
+            0 => self.call(json!({"do": "timeout", "on": name, "now": bad})),
+            1 => self.call(json!({"do": "reply", "on": name, "now": bad, "id": id, "reply": "missing"})),
+            2 => self.call(json!({"do": "reply", "on": name, "now": now, "id": 1_u64 << 32, "reply": "missing"})),
+            _ => self.call(json!({"do": "reply", "on": name, "now": now, "id": id, "reply": over("not_ready")})),
+        }?;
         Ok(())
     }
 
@@ -262,6 +281,11 @@ impl Maker<'_> {
                     {
                         self.now = self.now.max(until.min(1 << 50));
                     }
+                }
+                6 if self.rng.chance(20) => {
+                    let over =
+                        json!({"do": "want", "on": name, "now": now, "newer_than": 1_u64 << 31});
+                    self.call(over)?;
                 }
                 6..8 => {
                     self.call(json!({"do": "fetched", "on": name, "now": now, "epoch": epoch}))?;
