@@ -14,7 +14,8 @@ pub(crate) fn packaging() -> Result<(), String> {
         .run()
 }
 
-/// The package's own tests; by a newer Node, too, where this one has no SQLite of its own.
+/// The package's own tests. Those of its SQLite store are run by a newer Node, too, where this one
+/// has no SQLite of its own.
 pub(crate) fn tests() -> Result<(), String> {
     Sh::new("npm test --prefix bindings-wasm").run()?;
     let own = "process.getBuiltinModule('node:sqlite') ?? process.exit(1)";
@@ -31,4 +32,16 @@ pub(crate) fn tests() -> Result<(), String> {
 /// Its declarations, and what its manifest says of them.
 pub(crate) fn types() -> Result<(), String> {
     Sh::new("npm run check --prefix bindings-wasm").run()
+}
+
+/// The example's page, on the package as it was built, in a browser.
+pub(crate) fn page() -> Result<(), String> {
+    const FOLDER: &str = "examples/js/ring-lab";
+    let chrome = browser::chrome().ok_or("there is no Chromium here; run `cargo xtask setup`")?;
+    Sh::new("npm run build --prefix").arg(FOLDER).run()?;
+    Sh::new("npm run check --prefix").arg(FOLDER).run()?;
+    Sh::new("npm test --prefix")
+        .arg(FOLDER)
+        .env("CHROMIUM", chrome.display().to_string())
+        .run()
 }
