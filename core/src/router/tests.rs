@@ -131,3 +131,18 @@ fn an_installed_snapshot_routes_and_a_refused_one_does_not() {
     assert!(router.install(demo(3)).is_err());
     assert_eq!(plan(&router), Ok(Ok(demo(4).epoch())));
 }
+
+#[test]
+fn owners_are_who_orders_the_writes_of_each_slot() {
+    let router = Router::new(demo(1));
+    let Ok(orders) = router.keyspace("orders") else {
+        unreachable!("it is there");
+    };
+    let owners = orders.owners();
+    assert_eq!(owners.len(), 16);
+    for key in [b"a".as_slice(), b"user:42", b""] {
+        let route = orders.route(key).map(|route| (route.slot, route.shard));
+        let owner = route.map(|(slot, _)| owners.get(slot.0 as usize).copied());
+        assert_eq!(owner, route.map(|(_, shard)| Some(shard)));
+    }
+}
