@@ -1,1 +1,29 @@
 //! The core for Python. Types are converted here; nothing is decided here.
+
+mod convert;
+mod error;
+mod migration;
+mod operation;
+mod router;
+mod store;
+
+/// The private half of the package `ringshift`.
+#[pyo3::pymodule(gil_used = false)]
+mod _ringshift {
+    #[pymodule_export]
+    use crate::migration::{Coordinator, Plan, home_installs, plan};
+    #[pymodule_export]
+    use crate::operation::{
+        Attempt, Operation, Outcome, Policy, Refusal, Reply, Shadow, ShadowStep, Step, error_codes,
+    };
+    #[pymodule_export]
+    use crate::router::{Keyspace, Router, Snapshot};
+    #[pymodule_export]
+    use crate::store::{
+        Chunks, Decision, Effect, GateStep, Guard, MemoryShard, RefreshGate, SqliteRecipe, decide,
+        guard_columns, key_bytes, row_digest, sqlite_recipe, statements,
+    };
+
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

@@ -283,7 +283,7 @@ export class Client {
     if (conflict) {
       const is = outcome.found === null ? 'no row' : `version ${outcome.found}`;
       const text = `${where} has ${is}; read it and decide again`;
-      throw new RingshiftError(slug, text, { key: call.key, found: outcome.found });
+      throw new RingshiftError(slug, text, { key: call.key, found: outcome.found, row: found });
     }
     const { type: _, code, message, shard, ...facts } = outcome;
     const details: Record<string, unknown> = { key: call.key, ...facts };

@@ -32,9 +32,11 @@ const type = (key: unknown): RingshiftError =>
   new RingshiftError('key_type', `a key is text, bytes, an integer or a list of these, not ${
     key === null ? 'null' : Array.isArray(key) ? 'a list in a list' : typeof key}`);
 
+const isWellFormed = (text: string): boolean => text.isWellFormed?.() ?? !/\p{Surrogate}/u.test(text);
+
 /** Refuses text that has no UTF-8 form. */
 export function wellFormed(text: string): void {
-  if (!(text.isWellFormed?.() ?? !/\p{Surrogate}/u.test(text))) {
+  if (!isWellFormed(text)) {
     throw new RingshiftError('key_encoding', 'the key has half a surrogate pair, so it has no UTF-8 form');
   }
 }
@@ -117,7 +119,7 @@ function lists(keys: readonly Key[], out: Uint16Array, route: Route): void {
   }
 }
 
-/** Routes the texts from `from` on: up to where, `from` itself if there is none. */
+/** Routes the texts from `from` on: up to where, 0 if there is none, or one of them is refused. */
 function texts(keys: readonly Key[], from: number, route: Route): number {
   room(0, BATCH_KEYS);
   const last = Math.min(keys.length, from + BATCH_KEYS);
@@ -125,7 +127,7 @@ function texts(keys: readonly Key[], from: number, route: Route): number {
   for (; to < last && units < BATCH_UNITS; to++) {
     const key = keys[to];
     if (typeof key !== 'string') break;
-    if (key.length > KEY_MAX) raw.tooLong(encoder.encode(key).length);
+    if (key.length > KEY_MAX) break;
     ends[to - from] = units += key.length;
   }
   if (to === from) return 0;
@@ -133,7 +135,8 @@ function texts(keys: readonly Key[], from: number, route: Route): number {
   if (units > bytesMax) room(units, 0);
   let { read, written } = encoder.encodeInto(joined, bytes);
   if (written !== units) {
-    wellFormed(joined);
+    // Half a pair at the end of one text and half at the start of the next make a whole one.
+    if (keys.slice(from, to).some((key) => !isWellFormed(key as string))) return 0;
     if (read !== units) {
       room(3 * units, 0);
       ({ written } = encoder.encodeInto(joined, bytes));
@@ -144,7 +147,7 @@ function texts(keys: readonly Key[], from: number, route: Route): number {
   return to;
 }
 
-/** Routes one key that isn't text. */
+/** Routes one key, or throws what is wrong with it: the first that is refused says why. */
 function others(keys: readonly Key[], from: number, route: Route): number {
   ends[0] = put(keys[from] as Key);
   route(ends[0], 1, false);

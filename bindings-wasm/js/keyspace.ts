@@ -52,7 +52,7 @@ export class ClientKeyspace extends Keyspace {
   /**
    * Puts a value if the row has that version; `null`: if there is no row.
    *
-   * @throws `version_conflict`, with the version that is there as `found`.
+   * @throws `version_conflict`, with the version that is there as `found`, and `row`: what it has.
    */
   putIf(key: Key, value: Value, expected: bigint | null, options?: CallOptions): Promise<Written> {
     return this.#write(

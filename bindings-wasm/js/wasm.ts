@@ -2,7 +2,7 @@
 import * as bg from 'ringshift-gen';
 import * as shapes from './shapes.js';
 
-interface Exports { memory: WebAssembly.Memory; __wbindgen_start(): void }
+interface Exports { memory: WebAssembly.Memory; __wbindgen_start?(): void }
 
 let running: Exports | undefined;
 
@@ -18,7 +18,7 @@ export function start(module: WebAssembly.Module): void {
   const instance = new WebAssembly.Instance(module, Object.fromEntries(imports) as never);
   running = instance.exports as unknown as Exports;
   bg.__wbg_set_wasm(running);
-  running.__wbindgen_start();
+  running.__wbindgen_start?.();
 }
 
 /** The module's memory; its buffer is another one after it has grown. */

@@ -56,6 +56,18 @@ pub struct UnknownKeyspace {
 }
 
 impl UnknownKeyspace {
+    /// What to say of a name that isn't in `snapshot`.
+    pub fn of(name: &str, snapshot: &Snapshot) -> Self {
+        let known = snapshot.content().keyspaces.iter();
+        Self {
+            name: name.to_string(),
+            known: known
+                .map(|keyspace| keyspace.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        }
+    }
+
     /// The stable slug.
     pub const fn code(&self) -> ErrorCode {
         ErrorCode::UnknownKeyspace
@@ -92,12 +104,36 @@ impl Router {
     /// A snapshot that is older, of another cluster, or of the same epoch with other content; the
     /// one in force stays. See [`Snapshot::check_successor`].
     pub fn install(&mut self, snapshot: Arc<Snapshot>) -> Result<Installed, SnapshotError> {
-        if self.snapshot.check_successor(&snapshot)? {
-            *self = Self::new(snapshot);
-            Ok(Installed::Replaced)
-        } else {
-            Ok(Installed::Same)
+        match self.successor(snapshot)? {
+            Some(newer) => {
+                *self = newer;
+                Ok(Installed::Replaced)
+            }
+            None => Ok(Installed::Same),
         }
+    }
+
+    /// The router to put in this one's place, for who shares routers and replaces them whole;
+    /// `None` when `snapshot` is the one in force.
+    ///
+    /// # Errors
+    /// As for [`install`](Self::install).
+    ///
+    /// ```
+    /// # use ringshift::*;
+    /// # let text = r#"{"cluster":"demo","keyspaces":{"orders":{}},"shards":[{"id":1,"name":"a"}]}"#;
+    /// # let first = serde_json::from_str::<Topology>(text)?.snapshot()?;
+    /// let second = Snapshot::build(first.next_draft()?)?;
+    /// let router = Router::new(first.into());
+    /// assert!(router.successor(router.snapshot().clone())?.is_none());
+    /// let newer = router.successor(second.into())?.ok_or("it is newer")?;
+    /// assert_eq!(newer.snapshot().epoch().get(), 2);
+    /// assert!(newer.successor(router.snapshot().clone()).is_err()); // never back
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn successor(&self, snapshot: Arc<Snapshot>) -> Result<Option<Self>, SnapshotError> {
+        let newer = self.snapshot.check_successor(&snapshot)?;
+        Ok(newer.then(|| Self::new(snapshot)))
     }
 
     /// The snapshot in force.
@@ -114,17 +150,7 @@ impl Router {
             .snapshot
             .keyspace_named(name)
             .and_then(|id| self.keyspace_at(id));
-        found.ok_or_else(|| UnknownKeyspace {
-            name: name.to_string(),
-            known: self
-                .snapshot
-                .content()
-                .keyspaces
-                .iter()
-                .map(|keyspace| keyspace.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+        found.ok_or_else(|| UnknownKeyspace::of(name, &self.snapshot))
     }
 
     /// The keyspace of that number.

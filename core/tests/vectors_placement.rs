@@ -38,6 +38,7 @@ fn text(value: &Value) -> &str {
 fn bytes(value: &Value) -> Vec<u8> {
     match value {
         Value::Object(run) => bytes(&run["repeat"]).repeat(number(&run["count"]) as usize),
+        Value::Array(pieces) => pieces.iter().flat_map(bytes).collect(),
         hex => text(hex)
             .as_bytes()
             .chunks(2)
@@ -120,6 +121,70 @@ fn composites() {
             };
         }
         assert_eq!(key.finish().unwrap(), bytes(&case["key"]), "{case}");
+    }
+}
+
+/// What a binding hands to the core for a key of that type, or the slug that it refuses it with.
+fn part(kind: &str, value: &Value) -> Result<Vec<u8>, &'static str> {
+    match kind {
+        "text" => Ok(match value {
+            Value::Object(run) => text(&run["repeat"]).repeat(number(&run["count"]) as usize),
+            whole => text(whole).to_owned(),
+        }
+        .into_bytes()),
+        "hex" => Ok(bytes(value)),
+        "utf16" => {
+            let pairs = bytes(value);
+            let units = pairs
+                .chunks(2)
+                .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            let text: Result<String, _> = char::decode_utf16(units).collect();
+            text.map(String::into_bytes).map_err(|_| "key_encoding")
+        }
+        "int" => Ok(text(value)
+            .parse::<i128>()
+            .unwrap()
+            .to_string()
+            .into_bytes()),
+        _ => Err("key_type"),
+    }
+}
+
+#[test]
+fn typed_keys() {
+    let only = |value: &Value| {
+        let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+        (kind.clone(), value.clone())
+    };
+    for case in cases("typed_keys") {
+        let (kind, value) = only(&case["key"]);
+        let made = if kind == "parts" {
+            let parts: Result<Vec<_>, _> = value
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|typed| {
+                    let (kind, value) = only(typed);
+                    part(&kind, &value)
+                })
+                .collect();
+            parts.and_then(|parts| {
+                let key = parts
+                    .iter()
+                    .fold(Composite::new(), |key, part| key.bytes(part));
+                key.finish().map_err(|error| error.code().as_str())
+            })
+        } else {
+            part(&kind, &value)
+        };
+        let made = made.and_then(|key| match KeyRule::Whole.routing_part(&key) {
+            Ok(_) => Ok(key),
+            Err(error) => Err(error.code().as_str()),
+        });
+        match case.get("error") {
+            Some(slug) => assert_eq!(made, Err(text(slug)), "{}", case["key"]),
+            None => assert_eq!(made.unwrap(), bytes(&case["bytes"]), "{}", case["key"]),
+        }
     }
 }
 

@@ -105,3 +105,20 @@ fn plans() {
         assert_eq!(route.slot, plan.slot);
     }
 }
+
+#[test]
+fn explanations() {
+    let snapshots = snapshots();
+    for case in cases("explanations") {
+        let router = Router::new(snapshots[text(&case["snapshot"])].clone());
+        let keyspace = router.keyspace(text(&case["keyspace"])).unwrap();
+        let explanation = keyspace.explain(&bytes(&case["key"])).unwrap();
+        assert_eq!(
+            explanation.routing_part,
+            bytes(&case["explanation"]["routing_part"])
+        );
+        let mut said = serde_json::to_value(explanation).unwrap();
+        said["routing_part"] = case["explanation"]["routing_part"].clone();
+        assert_eq!(said, case["explanation"], "{case}");
+    }
+}

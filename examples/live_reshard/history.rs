@@ -11,9 +11,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 pub(crate) use file::save;
-#[cfg(test)]
-use load::load;
-pub(crate) use load::{Loaded, create, resume};
+pub(crate) use load::{Loaded, create, load, resume};
 pub(crate) use record::{Recorder, Recorders};
 
 /// A key, as its place in the run's list of keys.

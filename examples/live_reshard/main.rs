@@ -10,6 +10,7 @@ mod history;
 mod latency;
 mod moved;
 mod options;
+mod outside;
 mod report;
 mod run;
 mod watch;

@@ -62,6 +62,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PHASE")]
     pub(crate) rollback_at: Option<String>,
 
+    /// A client in another language, beside our own: a command; may be given several times
+    ///
+    /// It is told the folder, its number and the seed. See `examples/three_languages`.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) outside: Vec<String>,
+
+    /// Kill the outside client of this number in the middle of the migration
+    #[arg(long, value_name = "NUMBER", requires = "outside")]
+    pub(crate) kill_outside: Option<usize>,
+
+    /// Freeze the outside client of this number for two phases, and let it go on
+    #[arg(long, value_name = "NUMBER", requires = "outside")]
+    pub(crate) freeze_outside: Option<usize>,
+
     /// Write every client operation as JSON lines, for an outside checker
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checker::Verdict;
 use crate::latency::{Latency, Meter, Window};
+use crate::outside::Figures;
 
 /// Everything that the run has to say at its end.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub(crate) struct Report {
     /// Reads that were made on both sides and found the same.
     pub(crate) shadow_reads: u64,
     pub(crate) mismatches: u64,
+    /// Clients in other languages, one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) outside: Vec<Figures>,
     pub(crate) checked: Checked,
     pub(crate) steps: Vec<Step>,
     pub(crate) duration_s: f64,

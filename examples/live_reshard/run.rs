@@ -20,6 +20,7 @@ use crate::history::{self, Op, Recorders};
 use crate::latency::Meter;
 use crate::moved::moved;
 use crate::options::Options;
+use crate::outside::{Harm, Outsiders, machine_ns};
 use crate::report::{Barriers, Checked, Report};
 use crate::watch::{Disturbance, Watch};
 use crate::workload::{Done, Shared, Stage, Worker};
@@ -73,7 +74,7 @@ fn settings(options: &Options) -> Settings {
 
 /// Runs everything that the options ask for; the report says whether anything was lost.
 pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report, Failed> {
-    let clock = Clock::now();
+    let (clock, origin_ns) = (Clock::now(), machine_ns());
     let folder = Folder::of(options)?;
     let settled = Settled::of(options, &folder.path)?;
     let dataset = dataset(&settled)?;
@@ -107,11 +108,25 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
     }
     let planned = plan.as_ref().map_or(&begun.log, |plan| &plan.log);
     let quiet = options.quiet || options.json;
-    let mut watch = Watch::new(disturbance, planned.planned.len(), quiet, clock)?;
+    let harm = Harm {
+        kill: options.kill_outside,
+        freeze: options.freeze_outside,
+    };
+    let commands = &options.outside;
+    let outsiders = Outsiders::start(commands, harm, &folder.path, &shared.records, settled.seed)?;
+    let waves = planned.planned.len();
+    let mut watch = Watch::new(disturbance, outsiders, waves, quiet, clock)?;
     let (migration, crew_done) = crew.with_traffic(&shared, &recorders, || {
-        migrate(options, &cluster, plan.as_ref(), &shared, &mut watch)
+        let migration = migrate(options, &cluster, plan.as_ref(), &shared, &mut watch);
+        watch.outside_error.take().map_or(Ok(()), Err)?;
+        watch.outsiders.stop()?;
+        migration
     })?;
     done.extend(crew_done);
+    let from_ns = past.last_ns;
+    let (outside, outside_ops) = watch.outsiders.histories(&keys, origin_ns, from_ns)?;
+    let mut past_ops = past.ops;
+    past_ops.extend(outside_ops);
     let mut last = Worker::new(&shared, crew.client(0), recorders.client(), settled.seed)?;
     last.read_all(0..count)?;
     done.push(last.finish()?);
@@ -134,9 +149,10 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         barriers: Barriers::new(&watch.pauses),
         catch_up_lag_rows_max: watch.lag_rows_max,
         steps: std::mem::take(&mut watch.steps),
+        outside,
         ..Report::default()
     };
-    let ops = judge(&mut report, &migration.windows, past.ops, done)?;
+    let ops = judge(&mut report, &migration.windows, past_ops, done)?;
     if let Some(path) = &options.history {
         history::save(path, &ops, &keys)?;
     }

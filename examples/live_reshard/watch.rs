@@ -11,6 +11,7 @@ use ringshift_operator::runner::{Event, Observer};
 
 use crate::cluster::Failed;
 use crate::latency::Latency;
+use crate::outside::Outsiders;
 use crate::report::Step;
 
 /// What to do to the coordinator, and where.
@@ -24,6 +25,9 @@ pub(crate) struct Disturbance {
 
 pub(crate) struct Watch {
     disturbance: Disturbance,
+    pub(crate) outsiders: Outsiders,
+    /// What went wrong with one of them; the run ends with it.
+    pub(crate) outside_error: Option<Failed>,
     bar: Option<ProgressBar>,
     began: Clock,
     pub(crate) pauses: Latency,
@@ -37,6 +41,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(
         disturbance: Disturbance,
+        outsiders: Outsiders,
         waves: usize,
         quiet: bool,
         began: Clock,
@@ -51,6 +56,8 @@ impl Watch {
         });
         Ok(Self {
             disturbance,
+            outsiders,
+            outside_error: None,
             bar,
             began,
             pauses: Latency::new()?,
@@ -148,6 +155,13 @@ impl Observer for Watch {
             }
         }
         self.show(event, coordinator);
+        let content = coordinator.snapshot().map(|snapshot| snapshot.content());
+        let waves = content.map(|content| content.keyspaces.iter().flat_map(|k| &k.waves));
+        for phase in waves.into_iter().flatten().map(|wave| wave.phase) {
+            if let Err(error) = self.outsiders.reached(phase) {
+                self.outside_error.get_or_insert(error);
+            }
+        }
     }
 
     fn barrier(&mut self, _goal: Move, _wave: Option<DomainId>, pause: Duration) {

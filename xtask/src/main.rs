@@ -3,14 +3,23 @@
 //! Plain Rust over the standard library, so that it builds in a second or two. Each command
 //! prints what it runs, and a line that it prints can be pasted into a shell.
 
+mod bench;
+mod gate;
 mod imports;
+mod js;
+mod languages;
 mod lexer;
 mod nostd;
+mod package;
+mod python;
+mod readme;
 mod setup;
 mod sh;
 mod test;
+mod tester;
 mod vectors;
 mod walls;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -33,6 +42,16 @@ const COMMANDS: &[Command] = &[
         run: test::run,
     },
     Command {
+        name: "package",
+        about: "the npm tarball and the wheel, in dist/; npm, wheel",
+        run: package::run,
+    },
+    Command {
+        name: "bench",
+        about: "measure the packages; --language js|python --json FILE",
+        run: bench::run,
+    },
+    Command {
         name: "imports",
         about: "the module order of core/src",
         run: |_| imports::run(),
@@ -46,6 +65,11 @@ const COMMANDS: &[Command] = &[
         name: "vectors",
         about: "write the test vectors; --check compares them",
         run: |args| vectors::run(args.iter().any(|arg| arg == "--check")),
+    },
+    Command {
+        name: "tester",
+        about: "random programs and the core's answers; --programs N, --seed N, --against COMMAND",
+        run: tester::run,
     },
 ];
 

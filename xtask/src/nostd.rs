@@ -14,7 +14,7 @@ pub(crate) const TARGETS: [&str; 2] = [BARE_METAL, WASM];
 
 /// Debian's second toolchain, which can build the standard library from Debian's sources.
 pub(crate) const DEBIAN_CARGO: &str = "/usr/bin/cargo";
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/Cargo.toml";
 /// `package.rust-version` of the workspace: the oldest minor version that builds it.
 const RUST_MINOR_MIN: u32 = 89;
@@ -73,7 +73,10 @@ pub(crate) fn build(target: &str) -> Result<(), String> {
             Sh::new(&format!("{DEBIAN_CARGO} {what} -Z build-std=core,alloc"))
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("RUSTC", DEBIAN_RUSTC)
-                .env("CARGO_TARGET_DIR", sh::second_target_dir())
+                .env(
+                    "CARGO_TARGET_DIR",
+                    sh::second_target_dir().display().to_string(),
+                )
                 .run()
         }
         None => Err(format!(

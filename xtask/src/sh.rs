@@ -23,6 +23,15 @@ impl Sh {
         }
     }
 
+    /// A program whose name may have spaces in it, such as a path.
+    pub(crate) fn program(name: &str) -> Self {
+        Self {
+            program: name.to_owned(),
+            args: Vec::new(),
+            envs: Vec::new(),
+        }
+    }
+
     /// One more argument, taken as it is.
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
@@ -40,6 +49,12 @@ impl Sh {
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.envs.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Several of them.
+    pub(crate) fn envs(self, envs: Vec<(String, String)>) -> Self {
+        envs.into_iter()
+            .fold(self, |sh, (name, value)| sh.env(&name, value))
     }
 
     /// Prints the command, runs it with our own output, and fails with its exit status.
@@ -111,11 +126,27 @@ pub(crate) fn root() -> PathBuf {
     own.parent().map_or_else(|| own.clone(), Path::to_owned)
 }
 
+/// The folder of what is built, from the root of the file system on.
+pub(crate) fn target_dir() -> PathBuf {
+    let told = env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    root().join(told.trim_end_matches('/'))
+}
+
 /// The folder for builds by a second toolchain: beside the usual one, since two compilers that
 /// share a folder rebuild everything at each change of hands.
-pub(crate) fn second_target_dir() -> String {
-    let usual = env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    format!("{}-web", usual.trim_end_matches('/'))
+pub(crate) fn second_target_dir() -> PathBuf {
+    let mut name = target_dir().into_os_string();
+    name.push("-web");
+    PathBuf::from(name)
+}
+
+/// The first file of this name in the folders of PATH.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| folder.join(&file))
+        .find(|path| path.is_file())
 }
 
 /// Every file below `folder` whose name ends in `.rs`, sorted; build products and hidden folders

@@ -1,96 +1,14 @@
-//! The gate: every step in order, each command printed before it runs, a table at the end.
+//! Runs the gate: every step in order, each command printed before it runs, a table at the end.
 
 use std::time::Instant;
 
-use crate::sh::Sh;
-use crate::{imports, nostd, setup, vectors, walls};
-
-/// One step of the gate.
-struct Step {
-    name: &'static str,
-    about: &'static str,
-    run: fn() -> Result<(), String>,
-}
-
-const fn step(name: &'static str, about: &'static str, run: fn() -> Result<(), String>) -> Step {
-    Step { name, about, run }
-}
-
-/// In the order that finds a mistake soonest: what takes a blink first, what builds most last.
-const STEPS: &[Step] = &[
-    step("setup", "what the tests need is installed", setup::run),
-    step("fmt", "the layout of the source", || {
-        Sh::new("cargo fmt --all --check").run()
-    }),
-    step("sizes", "no file over 500 lines", walls::sizes),
-    step(
-        "lints",
-        "no_std, and the lint table everywhere",
-        walls::lints,
-    ),
-    step("imports", "the module order of core/src", imports::run),
-    step("clippy", "no warning in any target", || {
-        Sh::new("cargo clippy --workspace --all-targets --locked -- -D warnings").run()
-    }),
-    step(
-        "deny",
-        "licences, sources and advisories of what we build on",
-        deny,
-    ),
-    step("tests", "unit and property tests", || {
-        Sh::new("cargo test --workspace --lib --bins --tests --locked").run()
-    }),
-    step(
-        "doctests",
-        "every example of the docs and the README",
-        || Sh::new("cargo test --workspace --doc --locked").run(),
-    ),
-    step("doc", "the docs, without a broken link", || {
-        Sh::new("cargo doc --workspace --no-deps --locked")
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .run()
-    }),
-    step("no-std", "core and alloc only, on bare metal", || {
-        nostd::build(nostd::BARE_METAL)
-    }),
-    step("wasm", "core and alloc only, for browsers", || {
-        nostd::build(nostd::WASM)
-    }),
-    step(
-        "vectors",
-        "the published test vectors are what the code makes",
-        || vectors::run(true),
-    ),
-    step(
-        "model",
-        "the protocol, every interleaving of a small world",
-        || {
-            // One core a world: a search splits worse over cores than eight of them do.
-            let test = "cargo test --release --locked --package ringshift --test model";
-            Sh::new(test).args("-- --nocapture").run()
-        },
-    ),
-    step("build", "the main job, optimised", || {
-        Sh::new("cargo build --release --locked --example live_reshard").run()
-    }),
-    step(
-        "kills",
-        "the main job, killed at every step and resumed",
-        || {
-            let test = "cargo test --release --locked --package ringshift-examples --test kills";
-            Sh::new(test).args("-- --nocapture --test-threads 1").run()
-        },
-    ),
-    step("live-reshard", "the main job: a reshard under load", || {
-        Sh::new("cargo run --release --locked --example live_reshard").run()
-    }),
-];
+use crate::gate::{STEPS, Step};
 
 /// The command.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     if args.iter().any(|a| a == "--list") {
         for step in STEPS {
-            println!("{:<13} {}", step.name, step.about);
+            println!("{:<15} {}", step.name, step.about);
         }
         return Ok(());
     }
@@ -115,9 +33,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     }
     println!();
     for (name, result) in &done {
-        println!("{name:<13} {result}");
+        println!("{name:<15} {result}");
     }
-    println!("{:<13} {:7.1} s", "all", start.elapsed().as_secs_f64());
+    println!("{:<15} {:7.1} s", "all", start.elapsed().as_secs_f64());
     println!("{passed} passed, {} failed", usize::from(failure.is_some()));
     failure.map_or(Ok(()), Err)
 }
@@ -143,16 +61,6 @@ fn choose(args: &[String]) -> Result<Vec<&'static Step>, String> {
     }
 }
 
-/// Licences, doubles and sources always; advisories where their database can be had.
-fn deny() -> Result<(), String> {
-    Sh::new("cargo deny --locked check bans licenses sources").run()?;
-    if Sh::new("cargo deny fetch db").run().is_ok() {
-        return Sh::new("cargo deny --locked check advisories").run();
-    }
-    println!("SKIPPED: advisories, since their database can't be fetched from here");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +75,13 @@ mod tests {
         assert_eq!(names(&["model", "fmt"]), Ok(vec!["fmt", "model"]));
         assert_eq!(
             names(&["--from", "model"]),
-            Ok(vec!["model", "build", "kills", "live-reshard"])
+            Ok(vec![
+                "model",
+                "build",
+                "kills",
+                "live-reshard",
+                "three-languages"
+            ])
         );
         assert_eq!(names(&[]).map(|n| n.len()), Ok(STEPS.len()));
         assert!(names(&["--from", "nothing"]).is_err_and(|e| e.contains("`nothing`")));

@@ -47,17 +47,38 @@ pub(crate) fn lints() -> Result<(), String> {
     let members = members(&workspace);
     for member in &members {
         let manifest = sh::read(&Path::new(member).join("Cargo.toml"))?;
-        if !section(&manifest, "[lints]").any(|l| l == "workspace = true") {
+        if let Some(lint) = lacking(&workspace, &manifest) {
             return Err(format!(
-                "`{member}/Cargo.toml` doesn't take the workspace's lint table"
+                "`{member}/Cargo.toml` neither takes the workspace's lint table nor repeats its \
+                 line `{lint}`"
             ));
         }
     }
     println!(
-        "no_std holds, unsafe code is forbidden in {} members",
+        "no_std holds, {} members keep the lint table",
         members.len()
     );
     Ok(())
+}
+
+/// The first line of the workspace's lint table that a member doesn't keep. It takes the table
+/// whole, or repeats it: for another language's glue, whose macros write the unsafe code that can
+/// only be forbidden elsewhere.
+fn lacking<'a>(workspace: &'a str, member: &str) -> Option<&'a str> {
+    if section(member, "[lints]").any(|l| l == "workspace = true") {
+        return None;
+    }
+    let lacks = |table, own| {
+        lint_lines(workspace, table).find(|line| lint_lines(member, own).all(|l| l != *line))
+    };
+    lacks("[workspace.lints.rust]", "[lints.rust]")
+        .or_else(|| lacks("[workspace.lints.clippy]", "[lints.clippy]"))
+}
+
+/// The lines of a lint table but the one on unsafe code.
+fn lint_lines<'a>(manifest: &'a str, head: &'static str) -> impl Iterator<Item = &'a str> {
+    section(manifest, head)
+        .filter(|l| !l.is_empty() && !l.starts_with('#') && !l.starts_with("unsafe_code"))
 }
 
 fn has_line(text: &str, line: &str) -> bool {
@@ -96,6 +117,18 @@ mod tests {
             ["workspace = true"]
         );
         assert_eq!(section(text, "[c]").count(), 0);
+    }
+
+    #[test]
+    fn a_table_is_taken_or_repeated() {
+        let workspace = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"deny\"\n\
+                         [workspace.lints.clippy]\n# why\ntodo = \"deny\"\n";
+        assert_eq!(lacking(workspace, "[lints]\nworkspace = true\n"), None);
+        let own = "[lints.rust]\nmissing_docs = \"deny\"\n[lints.clippy]\ntodo = \"deny\"\n";
+        assert_eq!(lacking(workspace, own), None);
+        let weaker = own.replace("todo = \"deny\"", "todo = \"warn\"");
+        assert_eq!(lacking(workspace, &weaker), Some("todo = \"deny\""));
+        assert_eq!(lacking(workspace, ""), Some("missing_docs = \"deny\""));
     }
 
     #[test]

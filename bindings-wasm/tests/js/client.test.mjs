@@ -26,7 +26,10 @@ test('puts, gets, deletes, and puts if', async () => {
   assert.ok(second.version > first.version);
   await assert.rejects(
     orders.putIf('user:42', 'three', first.version),
-    rejection('version_conflict', { key: 'user:42', found: second.version }),
+    (error) => {
+      assert.equal(text(error.row), 'two');
+      return rejection('version_conflict', { key: 'user:42', found: second.version })(error);
+    },
   );
   await assert.rejects(orders.putIf('user:42', 'x', null), rejection('version_conflict'));
   const gone = await orders.delete('user:42');
@@ -98,6 +101,47 @@ test('race 11: a thousand stale operations make one refresh', async () => {
   assert.deepEqual(heard, [after.epoch]);
   assert.deepEqual((await orders.getMany(keys)).map(text), keys);
   off();
+});
+
+test('a topology that fails is asked again, and one without news not all the time', async () => {
+  const [before, after] = [demo('at home'), demo('in ended-to')];
+  const topology = moving(before);
+  const store = memory();
+  const client = await open(before, { store, topology });
+  const orders = client.keyspace('orders');
+  const [key] = keysIn(orders, 1, (slot) => slot === 13);
+  store.shard(2).home(after, 2);
+  const { fetch } = topology;
+  let asked = 0;
+  topology.fetch = async (newerThan) => {
+    asked += 1;
+    if (asked % 2 === 1) throw new Error('unplugged');
+    return fetch.call(topology, newerThan);
+  };
+  setTimeout(() => (topology.now = after), 300);
+  await orders.put(key, 'v');
+  assert.ok(asked >= 3 && asked < 40, `asked ${asked} times`);
+  assert.equal(client.epoch, after.epoch);
+});
+
+test('who pauses goes on by the map that somebody else has brought', async () => {
+  const [before, after] = [demo('at home'), demo('in ended-to')];
+  const shards = memory();
+  const epochs = [];
+  const store = between(shards, (attempt, _request, send) => {
+    epochs.push(attempt.epoch);
+    const barrier = { type: 'refused', refusal: { code: 'not_ready', current: attempt.epoch } };
+    return attempt.epoch === after.epoch ? send() : { reply: barrier };
+  });
+  const client = await open(before, { store });
+  const orders = client.keyspace('orders');
+  const [key] = keysIn(orders, 1, (slot) => slot === 13);
+  const put = orders.put(key, 'v');
+  shards.shard(2).home(after, 2);
+  client.install(after);
+  await put;
+  assert.deepEqual(epochs, [1, after.epoch]);
+  assert.equal(client.figures().refreshes, 0);
 });
 
 test('a barrier is waited for, with the map at hand', async () => {
@@ -213,8 +257,10 @@ test('a closed client throws, also where it was waiting', async () => {
   const client = await open(resting(), { store });
   const orders = client.keyspace('orders');
   const waiting = orders.get('k');
+  const begun = performance.now();
   await client.close();
   await assert.rejects(waiting, rejection('disposed'));
+  assert.ok(performance.now() - begun < 500, 'at once');
   await assert.rejects(orders.put('k', 'v'), rejection('disposed'));
   await assert.rejects(orders.forEachShard(() => 1), rejection('disposed'));
   assert.throws(() => client.keyspace('orders'), rejection('disposed'));

@@ -29,13 +29,14 @@ for (const [name, Database] of Object.entries(databases)) {
         run(shard, statements.GUARD_PUT, 5n, 0n, epoch, role, 0n, 0n, 1n, epoch);
         run(shard, statements.CLAIM_SLOTS, 0n, 0n, 12n, 5n);
       }
+      const row = (shard, sql) => ({ ...raw[shard].prepare(sql).get() });
       const rows = (shard, key) =>
         raw[shard]
           .prepare('SELECT CAST(value AS TEXT) AS value FROM ringshift_row WHERE key = ?1')
           .all(numbered([keyBytes(key)]))
           .map(({ value }) => value);
       try {
-        await work({ snapshot, store, rows, run });
+        await work({ snapshot, store, rows, run, row });
       } finally {
         for (const database of Object.values(raw)) database.close();
         store.close();
@@ -45,13 +46,18 @@ for (const [name, Database] of Object.entries(databases)) {
 
   inPhase('a relaxed write is answered first and mirrored then', 'in double-write', MIRROR,
     async ({ snapshot, store, rows }) => {
-      const client = await open(snapshot, { store });
+      const slow = between(store, async (attempt, _request, send) => {
+        if (attempt.kind === 'apply') await sleep(50);
+        return send();
+      });
+      const client = await open(snapshot, { store: slow });
       const orders = client.keyspace('orders');
       const [key] = keysIn(orders, 1, (slot) => slot < 12);
       assert.equal(orders.describe(key).phase, 'double-write');
       const shares = await orders.forEachShard(({ mirrored }) => mirrored);
       assert.deepEqual([...shares], [['pg-1', 0], ['pg-2', 12], ['pg-3', 0]]);
       assert.equal((await orders.put(key, 'moving')).lagging, 'pg-2');
+      assert.deepEqual(rows('pg-2', key), []);
       await client.close();
       assert.deepEqual(rows('pg-1', key), ['moving']);
       assert.deepEqual(rows('pg-2', key), ['moving']);
@@ -124,6 +130,12 @@ for (const [name, Database] of Object.entries(databases)) {
       await sleep(900);
       assert.equal(client.figures().shadows.mismatches, same);
       assert.equal(client.figures().shadows.same, same);
+      // The same versions with other content.
+      for (const key of keys) await orders.put(key, key);
+      run('pg-2', "UPDATE ringshift_row SET value = x'00'");
+      await orders.getMany(keys);
+      await sleep(900);
+      assert.equal(client.figures().shadows.mismatches, 2 * same);
       await orders.getMany(keys);
       await client.close();
       await sleep(20);
@@ -131,7 +143,7 @@ for (const [name, Database] of Object.entries(databases)) {
     });
 
   inPhase('a read that misses at the new place repairs it', 'in read-new', READABLE_MIRROR,
-    async ({ snapshot, store, rows, run }) => {
+    async ({ snapshot, store, rows, run, row }) => {
       const client = await open(snapshot, { store });
       const orders = client.keyspace('orders');
       const inside = (key) => orders.explain(key).reads.length === 2;
@@ -142,6 +154,9 @@ for (const [name, Database] of Object.entries(databases)) {
       const after = (await open(snapshot, { store })).keyspace('orders');
       assert.equal(text(await after.get(key)), 'kept');
       assert.deepEqual(rows('pg-2', key), ['kept']);
+      // With its own history: the operation that made it what it is, and its version.
+      const history = (shard) => row(shard, 'SELECT hex(op) AS op, version FROM ringshift_row');
+      assert.deepEqual(history('pg-2'), history('pg-1'));
     });
 }
 

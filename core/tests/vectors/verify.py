@@ -1,4 +1,5 @@
-"""Recomputes placement.json from the specification, with nothing of ours but the file.
+"""Recomputes placement.json, and what snapshot.json explains, from the specification, with nothing
+of ours but the files.
 
     pip install xxhash
     python core/tests/vectors/verify.py
@@ -32,6 +33,8 @@ def xxh3(data, seed):
 
 
 def unhex(value):
+    if isinstance(value, list):
+        return b"".join(map(unhex, value))
     if isinstance(value, dict):
         return bytes.fromhex(value["repeat"]) * value["count"]
     return bytes.fromhex(value)
@@ -100,6 +103,40 @@ def check_composite(case):
         return bytes.fromhex(value) if kind == "bytes" else value.encode()
 
     same(join(encoded(part) for part in case["parts"]).hex(), case["key"], case)
+
+
+def typed_part(kind, value):
+    if kind == "text":
+        text = value["repeat"] * value["count"] if isinstance(value, dict) else value
+        return text.encode()
+    if kind == "hex":
+        return unhex(value)
+    if kind == "int":
+        return str(int(value)).encode()
+    if kind == "utf16":
+        try:
+            return bytes.fromhex(value).decode("utf-16-be").encode()
+        except UnicodeDecodeError:
+            raise Refused("key_encoding") from None
+    raise Refused("key_type")
+
+
+def typed_key(typed):
+    ((kind, value),) = typed.items()
+    if kind != "parts":
+        return typed_part(kind, value)
+    parts = [typed_part(*field) for part in value for field in part.items()]
+    if not parts:
+        raise Refused("key_parts")
+    return join(parts)
+
+
+def check_typed_key(case):
+    try:
+        key = routing_part("whole", typed_key(case["key"]))
+    except Refused as refused:
+        return same(str(refused), case.get("error"), case)
+    same(key, unhex(case["bytes"]), case)
 
 
 def check_weight(case):
@@ -241,9 +278,89 @@ def check_modulo(case):
     same([str(moving // by), str(whole // by)], case["share"], case)
 
 
+# Explanations
+
+
+def phase_name(phase):
+    return phase if isinstance(phase, str) else f"ended-{phase['ended']}"
+
+
+def explanation(draft, keyspace, key):
+    """What routes `key`, straight from the content of a snapshot."""
+    names = {shard["id"]: shard["name"] for shard in draft["shards"]}
+    rule = "hash_tag" if keyspace["rule"] == "hash-tag" else keyspace["rule"]
+    part = routing_part(rule, key)
+    hashed = xxh3(part, int(keyspace["seed"]))
+    slot = hashed >> (64 - keyspace["bits"])
+    table = [run["shard"] for run in keyspace["assignment"] for _ in range(run["len"])]
+    owner = table[slot]
+    home = keyspace["homes"][owner]
+    said = {
+        "keyspace": keyspace["name"],
+        "epoch": draft["epoch"],
+        "routing_part": part.hex(),
+        "hash": f"{hashed:016x}",
+        "slots": 1 << keyspace["bits"],
+        "slot": slot,
+        "pinned": False,
+        "domain": home["domain"],
+        "domain_epoch": home["epoch"],
+        "phase": None,
+        "ramp": None,
+        "authority": draft["shards"][owner]["name"],
+        "mirror": None,
+        "reads": [draft["shards"][owner]["name"]],
+        "strict": False,
+    }
+    for pin in keyspace["directory"]:
+        if pin["matches"] == {"exact": list(key)}:
+            name = names[pin["target"]["shard"]]
+            where = {"domain": pin["domain"], "domain_epoch": pin["epoch"]}
+            return said | where | {"pinned": True, "authority": name, "reads": [name]}
+    for wave in keyspace["waves"]:
+        phase = phase_name(wave["phase"])
+        inside = any(of["start"] <= slot < of["end"] for of in wave["slots"])
+        if not inside or phase == "prepare" or phase.startswith("ended"):
+            continue
+        first, second = names[wave["from"]], names[wave["to"]]
+        if phase == "reversed":
+            first, second = second, first
+        said |= {"domain": wave["domain"], "domain_epoch": wave["epoch"], "phase": phase}
+        said |= {"authority": first, "mirror": second, "reads": [first]}
+        said["strict"] = wave["strict"] or phase == "read-new"
+        if phase == "read-new":
+            seed = int(keyspace["seed"]) ^ wave["domain"]
+            ramped = xxh3(part, seed) % 1_000_000 < wave["ramp_ppm"]
+            said["ramp"] = [wave["ramp_ppm"], ramped]
+            said["reads"] = [second, first] if ramped else [first]
+    return said
+
+
+def check_explanations(file):
+    drafts = {case["name"]: case["draft"] for case in file["snapshots"]["cases"]}
+    cases = file["explanations"]["cases"]
+    for case in cases:
+        draft = drafts[case["snapshot"]]
+        (keyspace,) = (k for k in draft["keyspaces"] if k["name"] == case["keyspace"])
+        said = explanation(draft, keyspace, unhex(case["key"]))
+        same(said, case["explanation"], case)
+    print(f"explanations: {len(cases)} cases agree")
+
+
+def check_codes(file):
+    cases = file["codes"]["cases"]
+    slugs = [case["code"] for case in cases]
+    same(len(set(slugs)), len(slugs), "codes")
+    same(all(slug.replace("_", "").isalpha() and slug.islower() for slug in slugs), True, "codes")
+    # What this file provokes must be among them.
+    same({"key_type", "key_encoding", "key_too_long", "key_parts", "topology"} <= set(slugs), True, "codes")
+    print(f"codes: {len(cases)} cases agree")
+
+
 CHECKS = {
     "keys": check_key,
     "composites": check_composite,
+    "typed_keys": check_typed_key,
     "weights": check_weight,
     "rings": check_ring,
     "balanced": check_balanced,
@@ -254,13 +371,17 @@ CHECKS = {
 
 
 def main():
-    path = Path(__file__).with_name("placement.json")
-    sections = json.loads(path.read_text(encoding="utf-8"))
+    def file(name):
+        return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+    sections = file("placement.json")
     same(sorted(sections), sorted(CHECKS), "sections")
     for name, section in sections.items():
         for case in section["cases"]:
             CHECKS[name](case)
         print(f"{name}: {len(section['cases'])} cases agree")
+    check_explanations(file("snapshot.json"))
+    check_codes(file("errors.json"))
     print(f"{checked} values agree")
 
 

@@ -55,7 +55,6 @@ pub(crate) enum HistoryError {
 }
 
 /// Reads a history; `keys` are the names by [`KeyId`].
-#[cfg(test)]
 pub(crate) fn load(path: &Path, keys: &[String]) -> Result<Loaded, HistoryError> {
     parse(&fs::read(path)?, keys)
 }

@@ -23,6 +23,7 @@ impl Display for Rendered<'_> {
         self.moved(f)?;
         self.traffic(f)?;
         self.migration(f)?;
+        self.outside(f)?;
         self.steps(f)?;
         self.checked(f)
     }
@@ -122,6 +123,26 @@ impl Rendered<'_> {
             format_args!("{} the same on both shards", Grouped(r.shadow_reads)),
         )?;
         row(f, "mismatches", Grouped(r.mismatches))
+    }
+
+    fn outside(&self, f: &mut Formatter<'_>) -> Result {
+        if self.report.outside.is_empty() {
+            return Ok(());
+        }
+        self.title(f, "Clients in other languages")?;
+        for client in &self.report.outside {
+            writeln!(
+                f,
+                "  {:<10}{} operations ({} of unknown outcome), {} retries, {} refreshes: {}",
+                client.fate,
+                Grouped(client.operations),
+                Grouped(client.unknown),
+                Grouped(client.retries),
+                Grouped(client.refreshes),
+                client.command,
+            )?;
+        }
+        Ok(())
     }
 
     fn steps(&self, f: &mut Formatter<'_>) -> Result {

@@ -57,7 +57,9 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
         .execute_batch("CREATE TABLE users (id INTEGER)")
         .unwrap();
     drop(connection);
+    let before = fs::read(&foreign).unwrap();
     let error = SqliteStore::open(&foreign).unwrap_err();
+    assert_eq!(fs::read(&foreign).unwrap(), before);
     assert!(matches!(error, StoreError::Foreign(_)), "{error}");
 
     let later = folder.path().join("later.db");

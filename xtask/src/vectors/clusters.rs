@@ -8,22 +8,22 @@ use ringshift::{
 /// Slots of `orders` that move from shard 1 to 2; `MOVING_KEY` is in one of them.
 const MOVING: SlotRange = SlotRange { start: 0, end: 12 };
 /// A key of `orders` that moves.
-pub(super) const MOVING_KEY: &[u8] = b"user:42";
+pub(crate) const MOVING_KEY: &[u8] = b"user:42";
 /// A key of `orders` that is pinned to shard 3.
-pub(super) const PINNED_KEY: &[u8] = b"celebrity";
+pub(crate) const PINNED_KEY: &[u8] = b"celebrity";
 
-pub(super) fn epoch(n: u32) -> Epoch {
+pub(crate) fn epoch(n: u32) -> Epoch {
     Epoch::new(n).unwrap_or(Epoch::MAX)
 }
 
 /// As the bindings have it: one signed 64-bit number, as a string.
-pub(super) fn version(version: Version) -> String {
+pub(crate) fn version(version: Version) -> String {
     version.to_i64().to_string()
 }
 
 /// Where the moving slots are.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// All of them at home on this shard.
     Home(ShardId),
     /// In a wave from shard 1 to 2.
@@ -36,7 +36,7 @@ pub(super) enum Place {
 }
 
 /// Prepare to reversed, relaxed.
-pub(super) const fn wave(phase: Phase) -> Place {
+pub(crate) const fn wave(phase: Phase) -> Place {
     Place::Wave {
         phase,
         ppm: 0,
@@ -45,7 +45,7 @@ pub(super) const fn wave(phase: Phase) -> Place {
 }
 
 /// Read-new with this ramp.
-pub(super) const fn ramp(ppm: u32) -> Place {
+pub(crate) const fn ramp(ppm: u32) -> Place {
     Place::Wave {
         phase: Phase::ReadNew,
         ppm,
@@ -54,7 +54,7 @@ pub(super) const fn ramp(ppm: u32) -> Place {
 }
 
 /// The cluster `demo` at epoch `at`, whose moving slots have been where they are since `since`.
-pub(super) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String> {
+pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String> {
     let text = r#"{"cluster": "demo", "lease_ms": 2000,
         "keyspaces": {"orders": {"bits": 4, "pins": [{"key": "celebrity", "shard": 3}]}},
         "shards": [{"id": 1, "name": "pg-1", "endpoint": "postgres://a", "zone": "eu-1"},
@@ -99,7 +99,7 @@ pub(super) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
 }
 
 /// Everything that a snapshot can hold, once: both placements, all rules of keys, all phases.
-pub(super) fn full() -> Result<Snapshot, String> {
+pub(crate) fn full() -> Result<Snapshot, String> {
     let text = r#"{"cluster": "кластер", "keyspaces": {
         "chats": {"bits": 5, "seed": "18446744073709551615", "key": {"parts": 2},
                   "placement": {"ring": {"vnodes": 8}}},
@@ -147,7 +147,7 @@ pub(super) fn full() -> Result<Snapshot, String> {
 }
 
 /// The least that is a snapshot.
-pub(super) fn least() -> Result<Snapshot, String> {
+pub(crate) fn least() -> Result<Snapshot, String> {
     let text =
         r#"{"cluster": "c", "keyspaces": {"k": {"bits": 4}}, "shards": [{"id": 0, "name": "s"}]}"#;
     Snapshot::build(first(text)?).map_err(|e| e.to_string())
@@ -160,7 +160,7 @@ fn first(text: &str) -> Result<Draft, String> {
 }
 
 /// Fails when the key that the traces are about isn't where they need it.
-pub(super) fn check_key(slot: Slot) -> Result<(), String> {
+pub(crate) fn check_key(slot: Slot) -> Result<(), String> {
     if MOVING.contains(slot) {
         Ok(())
     } else {

@@ -3,9 +3,10 @@
 //! A file that changes means that keys move in somebody's cluster. So the committed file is the
 //! contract, and `--check` fails when the code would write another.
 
-mod clusters;
-mod operation;
-mod placement;
+pub(crate) mod clusters;
+mod errors;
+pub(crate) mod operation;
+pub(crate) mod placement;
 mod snapshot;
 
 use std::fmt::Write as _;
@@ -30,6 +31,7 @@ const FILES: &[(&str, Maker)] = &[
     ("placement.json", placement::sections),
     ("snapshot.json", snapshot::sections),
     ("operation.json", operation::sections),
+    ("errors.json", errors::sections),
 ];
 
 /// The command: writes every file, or with `check` compares instead.
@@ -85,7 +87,19 @@ fn render(sections: &[Section]) -> Result<String, String> {
     Ok(text)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The bytes that hex writes.
+pub(crate) fn unhex(text: &str) -> Result<Vec<u8>, String> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs
+        .map(|pair| {
+            let pair = std::str::from_utf8(pair).ok();
+            pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                .ok_or_else(|| format!("`{text}` is no hex"))
+        })
+        .collect()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -1,7 +1,7 @@
 //! `operation.json`: what an operation is told, and exactly what it asks for.
 
 mod scripts;
-mod words;
+pub(crate) mod words;
 
 use ringshift::{Attempt, AttemptId, Instant, Operation, Policy, Reply, Router, Snapshot, Step};
 use serde_json::{Value, json};

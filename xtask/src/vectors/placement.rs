@@ -2,6 +2,7 @@
 //!
 mod keys;
 mod tables;
+pub(crate) mod typed;
 
 use ringshift::modulo_moved_share;
 use serde_json::json;
@@ -21,6 +22,11 @@ pub(super) fn sections() -> Result<Vec<Section>, String> {
             name: "composites",
             about: "The encoding of a composite key: each part after its length as a little-endian u32. A part is {str}, {bytes} as hex, or {int} as decimal digits in a string.",
             cases: keys::composites()?,
+        },
+        Section {
+            name: "typed_keys",
+            about: "What a caller types as a key, and the key's bytes as in `keys`, or the slug of the error that refuses it. `key` is one of {text}; {hex}: bytes; {int}: decimal digits; {utf16}: text of these code units, big-endian in hex, which may hold half a surrogate pair; {parts}: a composite of several of these; and of what no language takes: {none}, {float}, {bool}, {uuid}. A text or a hex may be {repeat, count}, and bytes a list of pieces, one behind the other. In a keyspace that hashes the whole key, the bytes are an explanation's routing part.",
+            cases: typed::typed_keys()?,
         },
         Section {
             name: "weights",

@@ -40,6 +40,11 @@ pub(super) fn sections() -> Result<Vec<Section>, String> {
             about: "Where the operations on a key go, by the named snapshot. `key` is hex. `shard` is the shard of a plain lookup, as an index, and `moving` whether its slot is in a wave that clients take part in. `domain` and `epoch` are what operations carry; `authority`, `mirror`, `reads` (in the order of asking) and `shadow` are shard numbers or null; `strict`: a write is answered after its mirror has it.",
             cases: plans(&snapshots)?,
         },
+        Section {
+            name: "explanations",
+            about: "What `explain` says of a key by the named snapshot; `key`, and in it `routing_part`, are hex.",
+            cases: explanations(&snapshots)?,
+        },
     ])
 }
 
@@ -219,6 +224,26 @@ fn plans(snapshots: &[(String, Snapshot)]) -> Result<Vec<Value>, String> {
                     "authority": authority, "mirror": mirror, "reads": reads,
                     "strict": strict, "shadow": shadow,
                 }));
+            }
+        }
+    }
+    Ok(cases)
+}
+
+fn explanations(snapshots: &[(String, Snapshot)]) -> Result<Vec<Value>, String> {
+    let mut cases = Vec::new();
+    for (name, snapshot) in snapshots {
+        let router = Router::new(snapshot.clone().into());
+        for keyspace in &snapshot.content().keyspaces {
+            let routing = router.keyspace(&keyspace.name).map_err(|e| e.to_string())?;
+            for key in keys(keyspace.rule)? {
+                let explanation = routing.explain(&key).map_err(|e| e.to_string())?;
+                let part = hex(&explanation.routing_part);
+                let mut said = serde_json::to_value(explanation).map_err(|e| e.to_string())?;
+                if let Some(said) = said.as_object_mut() {
+                    said.insert("routing_part".to_owned(), json!(part));
+                }
+                cases.push(json!({"snapshot": name, "keyspace": keyspace.name, "key": hex(&key), "explanation": said}));
             }
         }
     }

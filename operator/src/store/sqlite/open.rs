@@ -56,6 +56,8 @@ pub(super) fn connect(path: &Path, cache_kib: u32) -> Result<Connection, StoreEr
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.busy_handler(Some(wait_while_busy))?;
+    // Before the settings: they would change a file that isn't ours.
+    has_tables(&connection, path)?;
     connection.execute_batch(recipe::SETTINGS)?;
     connection.execute_batch(&format!("PRAGMA cache_size = -{cache_kib};"))?;
     Ok(connection)
@@ -65,17 +67,11 @@ pub(super) fn connect(path: &Path, cache_kib: u32) -> Result<Connection, StoreEr
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<[u8; 16], StoreError> {
     connection.execute_batch(recipe::DURABLE)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let tables: Vec<String> = transaction
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    if tables.is_empty() {
+    if !has_tables(&transaction, path)? {
         let mut incarnation = [0_u8; 16];
         getrandom::fill(&mut incarnation).map_err(std::io::Error::from)?;
         transaction.execute_batch(recipe::SCHEMA)?;
         transaction.execute(recipe::META_CREATE, (recipe::FORMAT, incarnation))?;
-    } else if !tables.iter().any(|name| name == "ringshift_meta") {
-        return Err(StoreError::Foreign(path.to_owned()));
     }
     let (format, incarnation): (i64, Vec<u8>) = transaction
         .query_row(recipe::META, [], |row| Ok((row.get(0)?, row.get(3)?)))
@@ -94,6 +90,18 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<[u8; 1
     incarnation
         .try_into()
         .map_err(|_| StoreError::Damaged("incarnation"))
+}
+
+/// Whether there are tables; an error when they are somebody else's.
+fn has_tables(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let tables: Vec<String> = connection
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if tables.is_empty() || tables.iter().any(|name| name == "ringshift_meta") {
+        return Ok(!tables.is_empty());
+    }
+    Err(StoreError::Foreign(path.to_owned()))
 }
 
 /// Makes the file's name durable, not only its content.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::vectors::clusters::version as v;
 
-pub(super) fn step(step: Step) -> Value {
+pub(crate) fn step(step: Step) -> Value {
     match step {
         Step::Send(attempt) => json!({"send": send(&attempt)}),
         Step::Refresh { newer_than } => json!({"refresh": {"newer_than": newer_than}}),
@@ -62,7 +62,7 @@ fn failed(error: OperationError) -> Value {
     fields
 }
 
-pub(super) fn reply(reply: Reply) -> Value {
+pub(crate) fn reply(reply: Reply) -> Value {
     match reply {
         Reply::Found { version } => json!({"found": {"version": v(version)}}),
         Reply::Deleted { version } => json!({"deleted": {"version": v(version)}}),
@@ -79,7 +79,7 @@ pub(super) fn reply(reply: Reply) -> Value {
     }
 }
 
-fn refusal(refusal: Refusal) -> Value {
+pub(crate) fn refusal(refusal: Refusal) -> Value {
     match refusal {
         Refusal::StaleEpoch { current, drained } => {
             json!({"stale_epoch": {"current": current, "drained": drained}})

@@ -1,0 +1,148 @@
+//! Planning and carrying out a migration: commands and answers are plain data.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+use ringshift::migration::{self, Changes, CommandId, Settings};
+use ringshift::{ErrorCode, Instant, ShardId, Term};
+
+use crate::convert::{Arg, data, data_from, locked, python, text_or_data_from};
+use crate::error::Error;
+use crate::router::Snapshot;
+
+/// What a migration will do. Prints as a table; hand it to a `Coordinator`.
+#[pyclass(frozen, module = "ringshift.migrate")]
+pub(crate) struct Plan(migration::Plan);
+
+#[pymethods]
+impl Plan {
+    /// What moves, keyspace by keyspace.
+    #[getter]
+    fn figures<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>, Error> {
+        let class = python(py, "plan_figures")?;
+        let figures = self.0.figures.iter();
+        figures.map(|figures| Ok(class.call1((data(py, figures)?,))?)).collect()
+    }
+
+    /// The waves, in their order: who gives which slots to whom.
+    #[getter]
+    fn waves<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        data(py, &self.0.log.planned)
+    }
+
+    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        python(slf.py(), "plan_text")?.call1((slf,))?.extract()
+    }
+
+    fn __rich__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        python(slf.py(), "plan_rich")?.call1((slf,))
+    }
+}
+
+/// Plans changes (`add`, `remove`, `reweight`; a dict or JSON) from a snapshot, with at most
+/// `wave_slots_max` slots a wave (0: no limit).
+#[pyfunction]
+#[pyo3(signature = (snapshot, changes, wave_slots_max=None))]
+pub(crate) fn plan(
+    snapshot: Arg<Bound<'_, Snapshot>>,
+    changes: &Bound<'_, PyAny>,
+    wave_slots_max: Option<Arg<u32>>,
+) -> Result<Plan, Error> {
+    let changes: Changes = text_or_data_from(changes, ErrorCode::Plan)?;
+    Ok(Plan(migration::plan(&snapshot.0.get().0, &changes, wave_slots_max.map_or(0, |max| max.0))?))
+}
+
+/// The guard rows of a new cluster's shard: what a `Guard` or a store installs.
+#[pyfunction]
+pub(crate) fn home_installs<'py>(
+    py: Python<'py>,
+    snapshot: Arg<Bound<'py, Snapshot>>,
+    shard: Arg<u32>,
+) -> Result<Bound<'py, PyAny>, Error> {
+    data(py, &migration::home_installs(&snapshot.0.get().0, ShardId(shard.0)))
+}
+
+/// Carries a migration out: `poll`, do what it says, `handle_answer`.
+#[pyclass(frozen, module = "ringshift.migrate")]
+pub(crate) struct Coordinator(Mutex<migration::Coordinator>);
+
+#[pymethods]
+impl Coordinator {
+    #[new]
+    #[pyo3(signature = (term, settings, wanted, now))]
+    fn new(
+        term: Arg<u32>,
+        settings: Option<&Bound<'_, PyAny>>,
+        wanted: Option<Arg<Bound<'_, Plan>>>,
+        now: Arg<u64>,
+    ) -> Result<Self, Error> {
+        let settings = match settings {
+            Some(settings) => data_from(settings, ErrorCode::Argument)?,
+            None => Settings::default(),
+        };
+        let wanted = wanted.map(|plan| plan.0.get().0.log.clone());
+        let now = Instant::from_millis(now.0);
+        let machine = migration::Coordinator::new(Term(term.0), Arc::new(settings), wanted, now);
+        Ok(Self(machine.into()))
+    }
+
+    /// What to do next: `{"do": ...}`, `{"wait": {"until": ...}}` or `{"over": ...}`.
+    fn poll<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let action = locked(&self.0).poll();
+        data(py, &action)
+    }
+
+    /// What came of command `id`.
+    fn handle_answer(
+        &self,
+        now: Arg<u64>,
+        id: Arg<u32>,
+        answer: &Bound<'_, PyAny>,
+    ) -> Result<(), Error> {
+        let answer = data_from(answer, ErrorCode::Argument)?;
+        locked(&self.0).handle_answer(Instant::from_millis(now.0), CommandId(id.0), answer);
+        Ok(())
+    }
+
+    /// Time has passed.
+    fn handle_timeout(&self, now: Arg<u64>) {
+        locked(&self.0).handle_timeout(Instant::from_millis(now.0));
+    }
+
+    /// Takes everything back to where it began.
+    #[pyo3(signature = (reason=None))]
+    fn roll_back(&self, reason: Option<Arg<String>>) {
+        locked(&self.0).roll_back(&reason.map_or_else(String::new, |reason| reason.0));
+    }
+
+    /// Stops in a safe state, until `resume`.
+    #[pyo3(signature = (reason=None))]
+    fn pause(&self, reason: Option<Arg<String>>) {
+        locked(&self.0).pause(&reason.map_or_else(String::new, |reason| reason.0));
+    }
+
+    /// Goes on.
+    fn resume(&self) {
+        locked(&self.0).resume();
+    }
+
+    /// The snapshot in force, as far as the coordinator knows.
+    #[getter]
+    fn snapshot(&self) -> Option<Snapshot> {
+        locked(&self.0).snapshot().map(|snapshot| Snapshot(Arc::clone(snapshot)))
+    }
+
+    /// The log as it stands.
+    #[getter]
+    fn log<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let log = locked(&self.0).log().clone();
+        data(py, &log)
+    }
+
+    /// The mismatches that verification has confirmed.
+    #[getter]
+    fn mismatches<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let mismatches = locked(&self.0).mismatches().to_vec();
+        data(py, &mismatches)
+    }
+}

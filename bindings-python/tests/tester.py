@@ -1,0 +1,606 @@
+"""Replays the programs that `cargo xtask tester` writes, and compares every answer with the core's.
+
+    python tester.py programs.jsonl
+
+Run it where `ringshift` is installed. A mismatch is printed as one line of JSON; the first of each
+program only. Nothing is decided here: a call is spelt in Python, an answer in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections import Counter
+from typing import Any
+
+import ringshift
+
+try:
+    from ringshift import migrate
+except ImportError:
+    migrate = None
+
+unhex = bytes.fromhex
+
+
+def only(one):
+    return (one, None) if isinstance(one, str) else next(iter(one.items()))
+
+
+def digits(number):
+    return None if number is None else str(number)
+
+
+def number(text):
+    return None if text is None else int(text)
+
+
+# Keys
+
+
+def run(value):
+    return value if isinstance(value, str) else value["repeat"] * value["count"]
+
+
+def from_units(value):
+    return unhex(value).decode("utf-16-be", "surrogatepass")
+
+
+KEYS = {
+    "text": run,
+    "hex": lambda value: unhex(run(value)),
+    "utf16": from_units,
+    "int": int,
+    "parts": lambda value: tuple(map(key, value)),
+    "none": lambda _: None,
+    "float": float,
+    "bool": bool,
+    "uuid": uuid.UUID,
+}
+
+
+def key(typed):
+    kind, value = only(typed)
+    return KEYS[kind](value)
+
+
+# Arguments
+
+
+def policy(said):
+    if said is None:
+        return None
+    return ringshift.Policy(**{n: int(v) if n == "seed" else v for n, v in said.items()})
+
+
+def reply(said):
+    Reply = ringshift.Reply
+    kind, of = only(said)
+    if kind == "refused":
+        code, fields = only(of)
+        return Reply.Refused(ringshift.Refusal(code, **(fields or {})))
+    if kind == "failed":
+        return Reply.Failed(of)
+    if kind == "conflict":
+        return Reply.Conflict(number(of["found"]))
+    if kind in ("missing", "superseded"):
+        return getattr(Reply, kind.capitalize())()
+    return getattr(Reply, kind.capitalize())(int(of["version"]))
+
+
+def content(said):
+    if said is None:
+        return None
+    kind, of = only(said)
+    op = unhex(of["op"])
+    if kind == "row":
+        value = None if of["value"] is None else unhex(of["value"])
+        return {"op": op, "row": {"value": value, "deleted": value is None, "op": op}}
+    kind, change = only(of["change"])
+    if kind == "delete":
+        return {"op": op, "change": {"type": "delete"}}
+    value = unhex(change["value"])
+    if kind == "put":
+        return {"op": op, "change": {"type": "put", "value": value}}
+    expected = number(change["expected"])
+    return {"op": op, "change": {"type": "put-if", "value": value, "expected": expected}}
+
+
+def data(said):
+    """Data for the core; bytes are written as {$hex}."""
+    if isinstance(said, list):
+        return [data(one) for one in said]
+    if isinstance(said, dict):
+        return unhex(said["$hex"]) if "$hex" in said else {n: data(v) for n, v in said.items()}
+    return said
+
+
+# Answers
+
+
+def said_refusal(refusal):
+    fields = {n: getattr(refusal, n) for n in ("current", "drained", "seen")}
+    fields = {n: v for n, v in fields.items() if v is not None}
+    return {refusal.code: fields} if fields else refusal.code
+
+
+def said_reply(reply):
+    Reply = ringshift.Reply
+    match reply:
+        case Reply.Found(version=version):
+            return {"found": {"version": str(version)}}
+        case Reply.Deleted(version=version):
+            return {"deleted": {"version": str(version)}}
+        case Reply.Missing():
+            return "missing"
+        case Reply.Written(version=version):
+            return {"written": {"version": str(version)}}
+        case Reply.Superseded():
+            return "superseded"
+        case Reply.Conflict(found=found):
+            return {"conflict": {"found": digits(found)}}
+        case Reply.Refused(refusal=refusal):
+            return {"refused": said_refusal(refusal)}
+        case Reply.Failed(failure=failure):
+            return {"failed": failure}
+    raise TypeError(repr(reply))
+
+
+FIELDS = ("id", "shard", "keyspace", "slot", "stored_slot", "domain", "epoch", "blocking")
+
+
+def said_attempt(attempt):
+    said = {name: getattr(attempt, name) for name in FIELDS}
+    said["kind"] = attempt.kind
+    if attempt.kind == "apply":
+        by = attempt.found_by
+        payload = "own" if by is None else {"found_by": by}
+        said["kind"] = {"apply": {"version": str(attempt.version), "payload": payload}}
+    elif (attempt.version, attempt.found_by) != (None, None):
+        said["kind"] = repr(attempt)
+    return {"send": said}
+
+
+def said_outcome(outcome):
+    Outcome = ringshift.Outcome
+    match outcome:
+        case Outcome.Value(from_=by, version=version):
+            return {"value": {"from": by, "version": str(version)}}
+        case Outcome.Missing():
+            return "missing"
+        case Outcome.Written(version=version, lagging=lagging):
+            return {"written": {"version": str(version), "lagging": lagging}}
+        case Outcome.Conflict(found=found):
+            return {"conflict": {"found": digits(found)}}
+    said = {"code": outcome.code}
+    unused = {"version", "last", "shard", "current"}
+    if outcome.code == "indeterminate":
+        said["version"] = digits(outcome.version)
+        unused -= {"version"}
+    elif outcome.code == "deadline":
+        said["last"] = None if outcome.last is None else said_refusal(outcome.last)
+        unused -= {"last"}
+    elif outcome.code == "wrong_role":
+        said |= {"shard": outcome.shard, "current": outcome.current}
+        unused -= {"shard", "current"}
+    if not outcome.message or any(getattr(outcome, name) is not None for name in unused):
+        return {"failed": repr(outcome)}
+    return {"failed": said}
+
+
+def said_step(step):
+    Step = ringshift.Step
+    if isinstance(step, Step.Send):
+        return said_attempt(step.attempt)
+    if isinstance(step, Step.Wait):
+        return {"wait": {"until": step.until}}
+    if isinstance(step, Step.Refresh):
+        return {"refresh": {"newer_than": step.newer_than}}
+    return {"done": said_outcome(step.outcome)}
+
+
+def said_data(value):
+    """The core's own data: numbers that JSON can't hold everywhere as text, bytes as lists."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 1 << 53 else str(value)
+    if isinstance(value, (bytes, bytearray, list, tuple)):
+        return [said_data(one) for one in value]
+    if isinstance(value, dict):
+        return {name: said_data(of) for name, of in value.items()}
+    return value
+
+
+def said_guard(answer):
+    if isinstance(answer, ringshift.Refusal):
+        return {"refused": said_refusal(answer)}
+    return "done" if answer is None else said_data(answer)
+
+
+def fields_of(value, *names):
+    return {name: said_data(getattr(value, name)) for name in names}
+
+
+# Calls
+
+
+class Missing(Exception):
+    """What a call uses wasn't made: the program was cut down."""
+
+
+class NotOffered(Exception):
+    """The package has no such thing."""
+
+
+def offered(of, name):
+    try:
+        return getattr(of, name)
+    except AttributeError:
+        raise NotOffered(name) from None
+
+
+NOT_OFFERED = object()
+
+
+class Program:
+    def __init__(self, pool):
+        self.pool = pool
+        self.objects: dict[str, Any] = {}
+        self.raw: dict[int, Any] = {}
+
+    def get(self, name, kind=None):
+        found = self.objects.get(name)
+        if found is NOT_OFFERED:
+            raise NotOffered(name)
+        if found is None or (kind and not isinstance(found, offered(ringshift, kind))):
+            raise Missing
+        return found
+
+    def used(self, number):
+        if number not in self.raw:
+            raise Missing
+        return self.raw[number]
+
+    def keep(self, call, made, answer=None):
+        self.objects[call["as"]] = made
+        return answer
+
+    def call(self, call):
+        try:
+            return getattr(self, "do_" + call["do"])(call)
+        except Missing:
+            return "missing"
+        except NotOffered:
+            # What it would have made isn't there; what it would have changed isn't as it should be.
+            if "as" in call:
+                self.objects[call["as"]] = NOT_OFFERED
+            if call["do"] == "command":
+                self.objects[call["on"]] = NOT_OFFERED
+            raise
+        except ringshift.RingshiftError as error:
+            return {"error": error.code} if str(error) else {"bare": repr(error)}
+        except Exception as error:  # noqa: BLE001
+            return {"crash": repr(error)}
+
+    # Snapshots and routers
+
+    def told(self, call, snapshot):
+        shard = ("id", "name", "weight", "endpoint", "zone", "tags", "state")
+        said = fields_of(snapshot, "epoch", "cluster", "digest", "keyspaces")
+        said["shards"] = [fields_of(one, *shard) for one in snapshot.shards]
+        return self.keep(call, snapshot, said)
+
+    def bytes_of(self, call):
+        given = call["bytes"]
+        return unhex(given) if isinstance(given, str) else self.pool[given]
+
+    def given(self, call):
+        return self.bytes_of(call) if "bytes" in call else self.get(call["snapshot"], "Snapshot")
+
+    def do_snapshot(self, call):
+        return self.told(call, ringshift.Snapshot.decode(self.bytes_of(call)))
+
+    def do_topology(self, call):
+        return self.told(call, ringshift.Snapshot.from_topology(call["topology"]))
+
+    def do_owners(self, call):
+        return list(self.get(call["on"], "Snapshot").owners(call["keyspace"]))
+
+    def do_equals(self, call):
+        return self.get(call["on"], "Snapshot") == self.get(call["other"], "Snapshot")
+
+    def do_encode(self, call):
+        return self.get(call["on"], "Snapshot").encode().hex()
+
+    def do_router(self, call):
+        router = ringshift.Router(self.given(call))
+        return self.keep(call, router, {"epoch": router.epoch})
+
+    def do_install(self, call):
+        router = self.get(call["on"], "Router")
+        return {"installed": router.install(self.given(call)), "epoch": router.snapshot.epoch}
+
+    def do_keyspace(self, call):
+        keyspace = self.get(call["on"], "Router").keyspace(call["name"])
+        return self.keep(call, keyspace, {"name": keyspace.name, "id": keyspace.id})
+
+    def on(self, call):
+        return self.get(call["on"], "Keyspace")
+
+    def do_route(self, call):
+        return self.on(call).route(key(call["key"]))
+
+    def do_shard_of(self, call):
+        return self.on(call).shard_of(key(call["key"]))
+
+    def do_describe(self, call):
+        said = self.on(call).describe(key(call["key"]))
+        return fields_of(said, "shard", "slot", "domain", "epoch", "phase")
+
+    def do_explain(self, call):
+        said = self.on(call).explain(key(call["key"]))
+        names = (
+            "keyspace epoch hash slots slot pinned domain domain_epoch phase ramp authority mirror "
+            "reads strict"
+        )
+        return fields_of(said, *names.split()) | {"routing_part": said.routing_part.hex()}
+
+    def do_route_many(self, call):
+        keyspace, keys = self.on(call), [key(typed) for typed in call["keys"]]
+        routed = [int(shard) for shard in keyspace.route_many(keys)]
+        if routed and all(only(typed)[0] in ("text", "hex") for typed in call["keys"]):
+            packed = [one.encode() if isinstance(one, str) else one for one in keys]
+            ends = [sum(map(len, packed[: at + 1])) for at in range(len(packed))]
+            again = [int(shard) for shard in keyspace.route_many(b"".join(packed), ends)]
+            if again != routed:
+                return {"packed": again, "routed": routed}
+        return routed
+
+    def do_group(self, call):
+        groups = self.on(call).group_by_shard([key(typed) for typed in call["keys"]])
+        return [[name, [int(place) for place in places]] for name, places in groups.items()]
+
+    def do_replicas(self, call):
+        return list(self.on(call).replicas(key(call["key"]), call["count"]))
+
+    def do_shards(self, call):
+        return [fields_of(one, "name", "slots", "mirrored", "phase") for one in self.on(call).shards()]
+
+    # Operations
+
+    def begin(self, call, begin):
+        keyspace = self.on(call)
+        made = begin(keyspace, key(call["key"]), policy(call.get("policy")), call["now"])
+        return self.keep(call, made)
+
+    def do_read(self, call):
+        return self.begin(call, ringshift.Operation.read)
+
+    def do_write(self, call):
+        return self.begin(call, ringshift.Operation.write)
+
+    def do_poll(self, call):
+        step = self.get(call["on"], "Operation").poll()
+        if isinstance(step, ringshift.Step.Send):
+            self.raw[call["n"]] = step.attempt
+        return said_step(step)
+
+    def do_reply(self, call):
+        operation = self.get(call["on"], "Operation")
+        return operation.handle_reply(call["now"], call["id"], reply(call["reply"]))
+
+    def do_learn(self, call):
+        operation = self.get(call["on"], "Operation")
+        keyspace = self.get(call["keyspace"], "Keyspace")
+        return operation.handle_snapshot(call["now"], keyspace, key(call["key"]))
+
+    def do_timeout(self, call):
+        return self.get(call["on"], "Operation").handle_timeout(call["now"])
+
+    def do_shadow(self, call):
+        operation = self.get(call["on"], "Operation")
+        shadow = operation.shadow(policy(call.get("policy")), call["now"])
+        return False if shadow is None else self.keep(call, shadow, True)
+
+    def do_shadow_poll(self, call):
+        step = self.get(call["on"], "Shadow").poll()
+        if isinstance(step, ringshift.ShadowStep.Send):
+            self.raw[call["n"]] = step.attempt
+            return said_attempt(step.attempt)
+        if isinstance(step, ringshift.ShadowStep.Wait):
+            return {"wait": {"until": step.until}}
+        return {"done": step.compared}
+
+    def do_shadow_reply(self, call):
+        shadow = self.get(call["on"], "Shadow")
+        digest = number(call["digest"])
+        return shadow.handle_reply(call["now"], call["id"], reply(call["reply"]), digest)
+
+    def do_shadow_timeout(self, call):
+        return self.get(call["on"], "Shadow").handle_timeout(call["now"])
+
+    def do_digest(self, call):
+        value = None if call["value"] is None else unhex(call["value"])
+        digest = offered(ringshift, "row_digest")(unhex(call["key"]), int(call["version"]), value)
+        return str(digest)
+
+    def do_gate(self, call):
+        gate = offered(ringshift, "RefreshGate")
+        return self.keep(call, gate(call["have"], call["gap_ms"], int(call["seed"])))
+
+    def do_want(self, call):
+        step = self.get(call["on"], "RefreshGate").want(call["now"], call["newer_than"])
+        GateStep = ringshift.GateStep
+        match step:
+            case GateStep.InHand():
+                return "in_hand"
+            case GateStep.Fetch():
+                return "fetch"
+            case GateStep.Join():
+                return "join"
+        return {"wait": {"until": step.until}}
+
+    def do_fetched(self, call):
+        return self.get(call["on"], "RefreshGate").fetched(call["now"], call["epoch"])
+
+    def do_failed(self, call):
+        return self.get(call["on"], "RefreshGate").failed(call["now"])
+
+    def do_begun(self, call):
+        return self.get(call["on"], "RefreshGate").begun
+
+    # The shard's side
+
+    def do_guard(self, call):
+        return self.keep(call, offered(ringshift, "Guard")())
+
+    def do_admit(self, call):
+        access, term = only(call["access"])
+        guard = self.get(call["on"], "Guard")
+        place = call["keyspace"], call["slot"], unhex(call["key"]), call["domain"], call["epoch"]
+        return said_guard(guard.admit(*place, access, *([] if term is None else [term])))
+
+    def do_guard_install(self, call):
+        return said_guard(self.get(call["on"], "Guard").install(call["term"], call["rows"]))
+
+    def do_guard_close(self, call):
+        guard = self.get(call["on"], "Guard")
+        row = guard.close(call["term"], call["domain"], call["epoch"])
+        return None if row is None else said_guard(row)
+
+    def do_guard_claim(self, call):
+        return said_guard(self.get(call["on"], "Guard").claim(call["term"]))
+
+    def do_guard_rows(self, call):
+        return said_data(self.get(call["on"], "Guard").rows())
+
+    def do_decide(self, call):
+        attempt = self.used(call["of"])
+        look = [
+            None if text is None else unhex(text) if at == 13 else int(text)
+            for at, text in enumerate(call["look"])
+        ]
+        decided = offered(ringshift._ringshift, "decide")(attempt, content(call["content"]), look)
+        effect = decided.effect
+        said = {"reply": said_reply(decided.reply), "revision": str(decided.revision)}
+        said |= {"found": decided.found, "learned": decided.learned, "effect": effect.type}
+        if effect.type == "put":
+            said["effect"] = {"put": {"version": str(effect.version), "deleted": effect.deleted}}
+        elif effect.type == "remove":
+            said["effect"] = {"remove": {"floor": str(effect.floor)}}
+        return said
+
+    def do_shard(self, call):
+        return self.keep(call, offered(ringshift, "MemoryShard")())
+
+    def do_chunks(self, call):
+        return self.keep(call, (migrate and offered(migrate, "Chunks") or ringshift.Chunks)())
+
+    def do_attempt(self, call):
+        attempt, shard = self.used(call["of"]), self.get(call["on"], "MemoryShard")
+        answer = shard.attempt(attempt, unhex(call["key"]), content(call["content"]))
+        replied, found = answer if isinstance(answer, tuple) else (answer.reply, answer.found)
+        if found is not None:
+            value, op = found if isinstance(found, tuple) else (found.value, found.op)
+            found = {"value": None if value is None else value.hex(), "op": op.hex()}
+        return {"reply": said_reply(replied), "found": found}
+
+    def do_command(self, call):
+        command = self.used(call["of"]) if "of" in call else data(call["command"])
+        shard = self.get(call["on"], "MemoryShard")
+        answer = shard.command(command, self.get(call["chunks"]))
+        self.raw[call["n"]] = answer
+        return said_data(answer)
+
+    # Migrations
+
+    def do_home_installs(self, call):
+        installs = offered(migrate, "home_installs")
+        return said_data(installs(self.get(call["on"], "Snapshot"), call["shard"]))
+
+    def do_plan(self, call):
+        snapshot = self.get(call["on"], "Snapshot")
+        plan = offered(migrate, "plan")(snapshot, call["changes"], call["wave_slots"])
+        names = "keyspace", "slots", "slots_moved", "slots_least", "slots_modulo", "waves"
+        figures = [fields_of(one, *names) for one in plan.figures]
+        return self.keep(call, plan, {"figures": figures, "waves": said_data(plan.waves)})
+
+    def do_coordinator(self, call):
+        plan = None if call["plan"] is None else self.get(call["plan"])
+        made = offered(migrate, "Coordinator")(call["term"], call["settings"], plan, call["now"])
+        return self.keep(call, made)
+
+    def do_act(self, call):
+        action = self.get(call["on"]).poll()
+        if "do" in action:
+            self.raw[call["n"]] = action["do"]["command"]
+        return said_data(action)
+
+    def do_answer(self, call):
+        answer = self.used(call["of"]) if "of" in call else data(call["answer"])
+        coordinator = self.get(call["on"])
+        coordinator.handle_answer(call["now"], call["id"], answer)
+        snapshot = coordinator.snapshot
+        return {"epoch": None if snapshot is None else snapshot.epoch}
+
+    def do_coordinator_timeout(self, call):
+        return self.get(call["on"]).handle_timeout(call["now"])
+
+    def do_roll_back(self, call):
+        return self.get(call["on"]).roll_back(call["reason"])
+
+    def do_pause(self, call):
+        return self.get(call["on"]).pause(call["reason"])
+
+    def do_resume(self, call):
+        return self.get(call["on"]).resume()
+
+
+def same(ours, core):
+    """Equal, and of the same types: Python takes True for 1."""
+    if isinstance(core, dict):
+        return (
+            isinstance(ours, dict)
+            and ours.keys() == core.keys()
+            and all(same(ours[name], core[name]) for name in core)
+        )
+    if isinstance(core, list):
+        return isinstance(ours, list) and len(ours) == len(core) and all(map(same, ours, core))
+    return ours == core and isinstance(ours, bool) == isinstance(core, bool)
+
+
+def main(path):
+    programs = calls = differ = 0
+    not_offered: Counter[str] = Counter()
+    began = time.perf_counter()
+    with open(path, encoding="utf-8") as lines:
+        head = json.loads(next(lines))
+        pool = [unhex(one) for one in head["bytes"]]
+        for line in lines:
+            said = json.loads(line)
+            programs += 1
+            program = Program(pool)
+            for at, (call, core) in enumerate(zip(said["calls"], said["answers"], strict=True)):
+                try:
+                    answer = program.call(call)
+                except NotOffered:
+                    not_offered[call["do"]] += 1
+                    continue
+                calls += 1
+                if not same(answer, core):
+                    differ += 1
+                    where = {"seed": head["seed"], "program": said["program"], "call": at}
+                    print(json.dumps(where | {"did": call, "core": core, "python": answer}, default=repr))
+                    break
+    seconds = time.perf_counter() - began
+    print(f"Python: {calls} answers of {programs} programs in {seconds:.1f} s, {differ} programs differ")
+    if not_offered:
+        print("not offered:", ", ".join(f"{name} ({count})" for name, count in not_offered.items()))
+    return 1 if differ or not calls or not_offered else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
