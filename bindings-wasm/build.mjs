@@ -185,7 +185,9 @@ rmSync(join(here, 'node_modules', 'ringshift'), { recursive: true, force: true }
 symlinkSync(pkg, join(here, 'node_modules', 'ringshift'), 'junction');
 
 // Its size.
-const GZIP_MAX = 60 * 1024;
+// The core's own code, its reader of topologies and its shard in memory: nearly all of it is there
+// for everybody. What would make it larger has to be worth it, or go to an entry of its own.
+const GZIP_MAX = 180 * 1024;
 const kb = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
 for (const name of ['ringshift.wasm', 'index.mjs', 'ringshift-migrate.wasm', 'migrate.mjs']) {
   const path = join(files, name);
@@ -195,5 +197,5 @@ console.log(`${tarball.filename}: ${kb(tarball.size)}`);
 const travels = gzipSync(readFileSync(join(files, 'index.mjs')), { level: 9 }).length;
 if (travels > GZIP_MAX) {
   console.error(`the default entry has ${kb(travels)} with gzip; at most ${kb(GZIP_MAX)} are allowed`);
-  process.exitCode = process.env.RINGSHIFT_SIZE === 'any' ? 0 : 1;
+  process.exitCode = 1;
 }

@@ -37,7 +37,7 @@ export function plan(
 
 /** The waves of a keyspace that are in a snapshot, by age: what moves now, and how far it is. */
 export const waves = (snapshot: machine.Snapshot | Uint8Array, keyspace: string): Wave[] =>
-  raw.waves(machine.snapshotOf(snapshot), text(keyspace, 'a keyspace'));
+  machine.withSnapshot(snapshot, (held) => raw.waves(held, text(keyspace, 'a keyspace')));
 
 /** The phase table: the phases in their order, and what each side of a wave does in them. */
 export const phases = (): PhaseRow[] => raw.phases();

@@ -6,9 +6,12 @@ interface Exports { memory: WebAssembly.Memory; __wbindgen_start?(): void }
 
 let running: Exports | undefined;
 
+/** Whether there is a module yet. */
+export const started = (): boolean => running !== undefined;
+
 /** Starts the module that the whole package runs on; a second call does nothing. */
 export function start(module: WebAssembly.Module): void {
-  if (running !== undefined) return;
+  if (started()) return;
   // Functions whose types need no conversion are imported from their own file, past the bindings.
   const imports = WebAssembly.Module.imports(module).map(({ module: from }) => (
     [from, from.endsWith('/shapes.js') ? shapes : bg] as const));

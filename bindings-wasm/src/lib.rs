@@ -13,7 +13,7 @@ mod store;
 pub use convert::room;
 pub use error::{Fault, error_codes};
 #[cfg(feature = "migrate")]
-pub use migration::{Chunks, Coordinator, Guard, Plan, Topology, home_installs};
-pub use operation::{Operation, RefreshGate, Shadow, composite, row_digest, too_long};
-pub use router::{Router, Snapshot};
-pub use store::{MemoryShard, decide, recipe};
+pub use migration::*;
+pub use operation::*;
+pub use router::*;
+pub use store::*;

@@ -1,9 +1,9 @@
 //! What a store decides, a shard in memory, and the statements of the recipe.
 
-use ringshift::migration::{Command, home_installs};
+use ringshift::migration::home_installs;
 use ringshift::recipes::sqlite;
 use ringshift::store::{Look, columns_of_guard};
-use ringshift::{DomainId, Term};
+use ringshift::{DomainId, ShardId, Term};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{attempt_of, content_of, decision_out, plain, response_out};
@@ -58,16 +58,8 @@ impl MemoryShard {
 
     /// Installs the homes that a snapshot gives to the shard.
     pub fn home(&mut self, snapshot: &Snapshot, shard: u32, term: u32) -> Answer<()> {
-        let rows = home_installs(&snapshot.0, ringshift::ShardId(shard));
-        let (shard, term) = (ringshift::ShardId(shard), Term(term));
-        let command = Command::Install { shard, term, rows };
-        match self
-            .0
-            .command(&command, &mut ringshift::store::Chunks::default())
-        {
-            ringshift::migration::Answer::Refused(refusal) => Err(refusal.into()),
-            _ => Ok(()),
-        }
+        let rows = home_installs(&snapshot.0, ShardId(shard));
+        Ok(self.0.install(Term(term), &rows)?)
     }
 
     /// Carries out one request of an operation.
@@ -109,7 +101,7 @@ impl MemoryShard {
 /// with what it claims.
 #[wasm_bindgen]
 pub fn homes(snapshot: &Snapshot, shard: u32) -> Answer {
-    let rows = home_installs(&snapshot.0, ringshift::ShardId(shard));
+    let rows = home_installs(&snapshot.0, ShardId(shard));
     let rows = rows.iter();
     plain(
         &rows

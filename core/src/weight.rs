@@ -77,6 +77,11 @@ impl Weight {
     }
 
     /// The weight as people write it: a number of 0 to 1,000,000.
+    ///
+    /// ```
+    /// use ringshift::Weight;
+    /// assert_eq!(Weight::from_f64(0.5).map(Weight::to_f64), Ok(0.5));
+    /// ```
     pub fn to_f64(self) -> f64 {
         f64::from(self.0) / 1_000.0
     }

@@ -1,18 +1,19 @@
 // Without the module: the application brings it, from where it likes.
-import { start } from '../wasm.js';
+import { start, started } from '../wasm.js';
 
 /**
  * Starts the package on `ringshift/ringshift.wasm`, compiled or as its bytes. Call it, or `init`,
  * before anything else; a second call does nothing.
  */
 export function initSync(module: WebAssembly.Module | BufferSource): void {
-  start(module instanceof WebAssembly.Module ? module : new WebAssembly.Module(module));
+  if (!started()) start(module instanceof WebAssembly.Module ? module : new WebAssembly.Module(module));
 }
 
 /** The same from a URL (unless told: the file beside this one), a response, or what `initSync` takes. */
 export async function init(
   from?: string | URL | Response | Promise<Response> | WebAssembly.Module | BufferSource,
 ): Promise<void> {
+  if (started()) return;
   if (from instanceof WebAssembly.Module || from instanceof ArrayBuffer || ArrayBuffer.isView(from)) {
     return initSync(from);
   }

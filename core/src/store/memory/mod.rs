@@ -6,8 +6,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::guard::Guard;
-use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Version};
+use crate::guard::{Guard, InstallRow, Refusal};
+use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Term, Version};
 use crate::migration::command::ChunkId;
 use crate::step::Attempt;
 use crate::store::decide::{Decision, Effect, Present};
@@ -16,7 +16,8 @@ use crate::store::{Content, Found, OperationKey, Response, StoredRow};
 
 /// A shard in memory. It locks nothing: put it behind a mutex, or hold it alone.
 ///
-/// - Inputs: [`attempt`](Self::attempt), [`command`](Self::command), [`apply`](Self::apply).
+/// - Inputs: [`attempt`](Self::attempt), [`command`](Self::command), [`install`](Self::install),
+///   [`apply`](Self::apply).
 /// - Getters: `guard`, `revision`, `row`, `rows`.
 ///
 /// ```
@@ -89,6 +90,14 @@ impl MemoryShard {
             reply: decision.reply,
             found,
         }
+    }
+
+    /// Installs guard rows, as a coordinator of `term` does.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleTerm`] when a coordinator of a higher term has been here.
+    pub fn install(&mut self, term: Term, rows: &[InstallRow]) -> Result<(), Refusal> {
+        self.guard.install(term, rows)
     }
 
     /// The guard.

@@ -28,7 +28,7 @@ impl MemoryShard {
             }
             Command::Guards { .. } => Answer::Guards(self.guard.rows().copied().collect()),
             Command::Install { term, rows, .. } => {
-                self.guard.install(*term, rows)?;
+                self.install(*term, rows)?;
                 Answer::Done
             }
             Command::Close { term, fence, .. } => {

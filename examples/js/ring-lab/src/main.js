@@ -53,6 +53,9 @@ const controls = new Controls({
   key: () => explain.focus(),
 });
 
+const lie = byId("lie", HTMLInputElement);
+lie.addEventListener("change", () => (lab.world.lying = lie.checked));
+
 function start() {
   const focused = document.activeElement === byId("start", HTMLButtonElement);
   if (!lab.start()) return;
@@ -119,6 +122,7 @@ function show() {
     followed = world;
     follow(world);
     wave.clear();
+    lie.checked = world.lying;
     announce("Clients read and write. Nothing moves.");
     ring.sample(world.keys.filter((_, n) => n % SAMPLE === 0).map((key) => ({ key, slot: world.slots.get(key) ?? 0 })));
   }

@@ -154,11 +154,28 @@ test("a migration goes through every phase, loses nothing, and the client that i
   });
 });
 
+test("when mirrors lie, the page counts what is lost", async () => {
+  await lab({}, async (page) => {
+    await page.locator("#lie").check();
+    await page.locator("#add").click();
+    await speed(page, "64");
+    await page.locator("#start").click();
+    await page.waitForFunction(() => globalThis.ringLab.lab.world.oracle.losses.length > 0, null, LIMIT);
+    await settle(page);
+    assert.ok((await counter(page, "lost")) > 0);
+    assert.ok(await page.locator("[data-counter=lost]").evaluate((box) => box.classList.contains("bad")));
+    await page.locator("#reset").click();
+    assert.ok(!(await page.locator("#lie").isChecked()));
+    await settle(page);
+    assert.equal(await counter(page, "lost"), 0);
+  });
+});
+
 test("roll back, in the middle of reading new, takes everything back", async () => {
   await lab({}, async (page) => {
     const before = await page.evaluate(() => [...globalThis.ringLab.lab.owners].join());
     await page.locator("#add").click();
-    await speed(page, "4");
+    await speed(page, "16");
     await page.locator("#start").click();
     await page.waitForFunction(() => globalThis.ringLab.lab.world.waves.present?.stands === "read-new", null, LIMIT);
     // A moment with much on its way.
@@ -328,7 +345,7 @@ test("nothing jumps while it works", async () => {
     });
     await page.locator("#add").click();
     await page.waitForTimeout(600);
-    await speed(page, "16");
+    await speed(page, "64");
     await page.locator("#start").click();
     await over(page);
     assert.ok((await page.evaluate(() => globalThis.shifted)) < 0.02, `shifted by ${await page.evaluate(() => globalThis.shifted)}`);

@@ -51,6 +51,9 @@ export class World {
   shards = new Map();
   /** The migration under way, or the last one. @type {Runner | null} */
   runner = null;
+  /** Whether mirrors forget every other write that they acknowledge: a fault, to see it found. */
+  lying = false;
+  #forgotten = 0;
   /** The failures that callers were told of. @type {string[]} */
   failures = [];
   /** What the last look at every acknowledged key has found. */
@@ -140,7 +143,7 @@ export class World {
       const shard = this.shards.get(attempt.shard);
       /** @type {Response} */
       const response = shard
-        ? shard.attempt(attempt, key, content)
+        ? this.#serve(shard, attempt, key, content)
         : { reply: { type: "failed", failure: "not_sent" } };
       const refused = response.reply.type === "refused";
       if (refused) this.figures.refusals += 1;
@@ -221,6 +224,17 @@ export class World {
     this.router.free();
     this.topology.free();
     this.#listeners = [];
+  }
+
+  /**
+   * @param {MemoryShard} shard @param {Attempt} attempt @param {Uint8Array} key @param {Content | null} content
+   * @returns {Response}
+   */
+  #serve(shard, attempt, key, content) {
+    if (this.lying && attempt.kind === "apply" && attempt.version !== null && ++this.#forgotten % 2 === 0) {
+      return { reply: { type: "written", version: attempt.version } };
+    }
+    return shard.attempt(attempt, key, content);
   }
 
   #swapped() {

@@ -44,12 +44,12 @@ export class Controls {
   #key(event) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || this.#help.open) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest("input, select, textarea, [contenteditable]")) {
+    if (target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) {
       if (event.key === "Escape") target.blur();
       return;
     }
     // A focused button keeps the space bar to itself.
-    const deed = event.key === " " && target.closest("button, [role=slider]") ? undefined : this.#deed(event);
+    const deed = event.key === " " && target.closest("button, input, [role=slider]") ? undefined : this.#deed(event);
     if (!deed) return;
     event.preventDefault();
     deed();
