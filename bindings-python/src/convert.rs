@@ -126,6 +126,7 @@ fn no_utf8(py: Python<'_>, error: PyErr) -> Error {
     error.into()
 }
 
+#[inline(never)]
 fn other_key<'a>(given: &'a Bound<'_, PyAny>) -> Result<Cow<'a, [u8]>, Error> {
     if let Some(part) = part(given)? {
         return Ok(part);

@@ -5,6 +5,7 @@ mod error;
 mod migration;
 mod operation;
 mod router;
+mod step;
 mod store;
 
 /// The private half of the package `ringshift`.
@@ -13,11 +14,11 @@ mod _ringshift {
     #[pymodule_export]
     use crate::migration::{Coordinator, Plan, home_installs, plan};
     #[pymodule_export]
-    use crate::operation::{
-        Attempt, Operation, Outcome, Policy, Refusal, Reply, Shadow, ShadowStep, Step, error_codes,
-    };
+    use crate::operation::{Operation, Policy, Shadow, error_codes};
     #[pymodule_export]
     use crate::router::{Keyspace, Router, Snapshot};
+    #[pymodule_export]
+    use crate::step::{Attempt, Outcome, Refusal, Reply, ShadowStep, Step};
     #[pymodule_export]
     use crate::store::{
         Chunks, Decision, Effect, GateStep, Guard, MemoryShard, RefreshGate, SqliteRecipe, decide,

@@ -329,6 +329,7 @@ impl Keyspace {
     }
 
     /// The index of the shard that orders the key's writes: its place in `snapshot.shards`.
+    #[pyo3(signature = (key, /))]
     fn route(&self, key: &Bound<'_, PyAny>) -> Result<u16, Error> {
         let key = crate::convert::key(key)?;
         self.with(|keyspace, _| Ok(keyspace.route(&key)?.shard.0))

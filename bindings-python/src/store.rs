@@ -13,7 +13,7 @@ use ringshift::{
 
 use crate::convert::{Arg, PyVersion, bytes_of, data, data_from, key, locked, moment};
 use crate::error::{Error, argument};
-use crate::operation::{Attempt, Refusal, Reply, printed};
+use crate::step::{Attempt, Refusal, Reply, printed};
 
 /// What goes with an attempt, as a dict: `op`, and `change` or `row`.
 #[derive(FromPyObject)]
