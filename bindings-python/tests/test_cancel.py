@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ringshift import AsyncClient, Policy, Request, Response
+from ringshift.errors import DisposedError
 from ringshift.topology import FixedTopology, fixed
 from worlds import Through, demo, store_of
 
@@ -135,6 +136,22 @@ async def test_cancelled_writes_leave_no_lock_behind(
                 before = await orders.get(f"k{n}")
                 written = await orders.put(f"k{n}", "2")
                 assert before is None or before.version < written.version
+
+
+async def test_a_call_in_flight_may_still_learn_of_a_new_map_after_close(tmp_path: Path) -> None:
+    new = "demo in double-write"
+    store = Hanging(store_of("memory", tmp_path, demo(new), new), b"user:1")
+    topology = fixed(demo("demo at home"))
+    client = await AsyncClient.open(topology=topology, store=store)
+    topology.replace(demo(new))
+    call = asyncio.create_task(client.keyspace("orders").put("user:1", "1"))
+    await store.reached.wait()
+    await client.close()
+    with pytest.raises(DisposedError):
+        client.install(demo(new))
+    store.go.set()
+    assert (await call).version > 0
+    assert client.epoch == 7
 
 
 async def test_closing_with_calls_in_flight_lets_them_end(tmp_path: Path, snapshot: Any) -> None:

@@ -125,8 +125,10 @@ class Base:
             raise error_of("disposed", "the client was closed; open another one")
 
     def install(self, snapshot: Snapshot | bytes) -> bool:
-        """Puts a newer snapshot in force. Answers whether it was newer."""
-        self.check_open()
+        """Puts a newer snapshot in force. Answers whether it was newer.
+
+        Also of a closed client, whose last calls go on.
+        """
         if isinstance(snapshot, bytes):
             snapshot = Snapshot.decode(snapshot)
         # A store must know a shard before anything is routed to it.

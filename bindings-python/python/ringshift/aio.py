@@ -176,6 +176,7 @@ class AsyncClient:
 
         Raises `foreign_cluster`, `older_snapshot` or `forked_snapshot`: the one in force stays.
         """
+        self._base.check_open()
         return self._base.install(snapshot)
 
     def figures(self) -> Figures:
@@ -225,7 +226,9 @@ class AsyncClient:
             else:
                 await trail
         shadow = self._base.shadow(call) if reads else None
-        if shadow is not None:
+        if shadow is not None and self._base.closed:
+            self._base.compared(None)
+        elif shadow is not None:
             _keep(self._shadows, self._compare(call, shadow, store))
         return self._base.settle(call, ended)
 

@@ -136,6 +136,7 @@ class Client:
 
         Raises `foreign_cluster`, `older_snapshot` or `forked_snapshot`: the one in force stays.
         """
+        self._base.check_open()
         return self._base.install(snapshot)
 
     def figures(self) -> Figures:
