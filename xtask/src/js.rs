@@ -14,7 +14,8 @@ pub(crate) fn packaging() -> Result<(), String> {
         .run()
 }
 
-/// The package's own tests; by a newer Node, too, where this one has no SQLite of its own.
+/// The package's own tests. Those of its SQLite store are run by a newer Node, too, where this one
+/// has no SQLite of its own.
 pub(crate) fn tests() -> Result<(), String> {
     Sh::new("npm test --prefix bindings-wasm").run()?;
     let own = "process.getBuiltinModule('node:sqlite') ?? process.exit(1)";
