@@ -6,7 +6,8 @@ use super::*;
 /// A client that does nothing but say what is asked of one.
 fn client(folder: &Path) -> String {
     let script = folder.join("client.sh");
-    let text = "echo ready; cat > /dev/null; echo '{\"operations\":3,\"retries\":1,\"refreshes\":2}'";
+    let text =
+        "echo ready; cat > /dev/null; echo '{\"operations\":3,\"retries\":1,\"refreshes\":2}'";
     fs::write(&script, text).expect("written");
     format!("sh {}", script.display())
 }
@@ -41,14 +42,21 @@ fn a_client_is_frozen_thawed_and_heard() {
     }
     outsiders.stop().expect("stopped");
     // One operation by the machine's clock; a second one was never answered.
-    let history = line("invoke", "5", 1_000) + &line("ok", "5", 1_100) + &line("invoke", "6", 1_200);
+    let history =
+        line("invoke", "5", 1_000) + &line("ok", "5", 1_100) + &line("invoke", "6", 1_200);
     fs::write(folder.path().join("outside-1.jsonl"), history).expect("written");
     let keys = ["k".to_owned()];
     let (figures, ops) = outsiders.histories(&keys, 900, 50).expect("read");
     let said = figures.first().expect("one client");
-    assert_eq!((said.operations, said.unknown, said.retries, said.refreshes), (2, 1, 1, 2));
+    assert_eq!(
+        (said.operations, said.unknown, said.retries, said.refreshes),
+        (2, 1, 1, 2)
+    );
     assert_eq!(said.fate, "frozen");
-    let times: Vec<_> = ops.iter().map(|op| (op.invoke_ns, op.complete_ns)).collect();
+    let times: Vec<_> = ops
+        .iter()
+        .map(|op| (op.invoke_ns, op.complete_ns))
+        .collect();
     assert_eq!(times, [(150, 250), (350, 350)]);
 }
 
@@ -62,9 +70,16 @@ fn a_client_is_killed() {
     let mut outsiders = start(folder.path(), harm);
     outsiders.reached(Phase::ReadNew).expect("killed");
     outsiders.stop().expect("stopped");
-    fs::write(folder.path().join("outside-1.jsonl"), line("invoke", "5", 9)).expect("written");
+    fs::write(
+        folder.path().join("outside-1.jsonl"),
+        line("invoke", "5", 9),
+    )
+    .expect("written");
     let (figures, _) = outsiders.histories(&["k".to_owned()], 0, 0).expect("read");
-    assert_eq!(figures.first().map(|said| said.fate.as_str()), Some("killed"));
+    assert_eq!(
+        figures.first().map(|said| said.fate.as_str()),
+        Some("killed")
+    );
 }
 
 #[test]
