@@ -202,6 +202,8 @@ mod tests {
         assert_eq!(options.seed, u64::MAX);
         assert_eq!(options.wave_slots, 16);
         assert!(options.json && options.quiet && options.resume);
+        let outside = parse("--outside a --outside b --kill-outside 2").expect("good options");
+        assert_eq!((outside.outside.len(), outside.kill_outside), (2, Some(2)));
         assert!(parse("--kill-at list").expect("good").only_lists());
         assert_eq!(parse("--input -").expect("good").input, Some("-".into()));
     }
@@ -213,6 +215,8 @@ mod tests {
         refused("--remove 4", "1..=3");
         refused("--wave-slots 0", "1..=1048576");
         refused("--resume", "--dir");
+        refused("--kill-outside 1", "--outside");
+        refused("--freeze-outside 1", "--outside");
         refused("--kill-at step", "--kill-at needs --dir");
     }
 }

@@ -7,6 +7,9 @@
 //! monotonic clock. Its values begin with NUMBER << 40, its processes with NUMBER * 1,000,000.
 
 mod process;
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail loudly")]
+mod tests;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

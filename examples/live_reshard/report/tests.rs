@@ -56,6 +56,7 @@ fn sample() -> Report {
         catch_up_lag_rows_max: 877,
         shadow_reads: 812,
         mismatches: 0,
+        outside: Vec::new(),
         checked: Checked {
             operations: 3_229_741,
             keys: 25_000,
