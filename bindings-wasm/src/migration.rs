@@ -221,7 +221,7 @@ impl Topology {
 
     /// Carries out a coordinator's command.
     pub fn command(&mut self, command: JsValue) -> Answer {
-        let (answer, next) = self.0.command(&read(command)?);
+        let (answer, next) = self.0.decide(&read(command)?);
         self.0 = next.unwrap_or_else(|| self.0.clone());
         plain(&answer)
     }

@@ -1,6 +1,8 @@
 //! The bytes that a topology store keeps: the highest term that anybody led with, the snapshot in
 //! force, and the coordinator's log beside it; and where in them a reader finds the snapshot.
 
+mod decide;
+
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
