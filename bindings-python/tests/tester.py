@@ -603,7 +603,8 @@ def main(path):
                     break
     seconds = time.perf_counter() - began
     print(
-        f"Python: {calls} answers of {programs} programs in {seconds:.1f} s, {differ} programs differ"
+        f"Python: {calls} answers of {programs} programs in {seconds:.1f} s, "
+        f"{differ} programs differ"
     )
     if not_offered:
         print("not offered:", ", ".join(f"{name} ({count})" for name, count in not_offered.items()))
