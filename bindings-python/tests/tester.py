@@ -282,7 +282,7 @@ class Program:
             raise
         except ringshift.RingshiftError as error:
             return {"error": error.code} if str(error) else {"bare": repr(error)}
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return {"crash": repr(error)}
 
     # Snapshots and routers
@@ -367,7 +367,9 @@ class Program:
         return list(self.on(call).replicas(key(call["key"]), call["count"]))
 
     def do_shards(self, call):
-        return [fields_of(one, "name", "slots", "mirrored", "phase") for one in self.on(call).shards()]
+        return [
+            fields_of(one, "name", "slots", "mirrored", "phase") for one in self.on(call).shards()
+        ]
 
     # Operations
 
@@ -497,7 +499,7 @@ class Program:
         return self.keep(call, offered(ringshift, "MemoryShard")())
 
     def do_chunks(self, call):
-        return self.keep(call, (migrate and offered(migrate, "Chunks") or ringshift.Chunks)())
+        return self.keep(call, ((migrate and offered(migrate, "Chunks")) or ringshift.Chunks)())
 
     def do_attempt(self, call):
         attempt, shard = self.used(call["of"]), self.get(call["on"], "MemoryShard")
@@ -593,10 +595,17 @@ def main(path):
                 if not same(answer, core):
                     differ += 1
                     where = {"seed": head["seed"], "program": said["program"], "call": at}
-                    print(json.dumps(where | {"did": call, "core": core, "python": answer}, default=repr))
+                    print(
+                        json.dumps(
+                            where | {"did": call, "core": core, "python": answer}, default=repr
+                        )
+                    )
                     break
     seconds = time.perf_counter() - began
-    print(f"Python: {calls} answers of {programs} programs in {seconds:.1f} s, {differ} programs differ")
+    print(
+        f"Python: {calls} answers of {programs} programs in {seconds:.1f} s, "
+        f"{differ} programs differ"
+    )
     if not_offered:
         print("not offered:", ", ".join(f"{name} ({count})" for name, count in not_offered.items()))
     return 1 if differ or not calls or not_offered else 0
