@@ -92,7 +92,8 @@ function composite(parts: readonly unknown[]): number {
 }
 
 const BATCH_KEYS = 1_024;
-const BATCH_UNITS = 1 << 20;
+/** Much longer texts are joined and written more slowly, letter by letter. */
+const BATCH_UNITS = 1 << 14;
 /** Routes the keys that are in the scratch buffer. */
 type Route = (bytes: number, count: number, utf16: boolean) => void;
 

@@ -1,5 +1,6 @@
 //! The bytes that a topology store keeps: the highest term that anybody led with, the snapshot in
-//! force, and the coordinator's log beside it; and where in them a reader finds the snapshot.
+//! force, and the coordinator's log beside it; what a coordinator's commands do to them; and where
+//! in them a reader finds the snapshot.
 
 mod decide;
 

@@ -101,6 +101,7 @@ pub(crate) const STEPS: &[Step] = &[
         "the tarball in every runtime, bundler and browser",
         js::packaging,
     ),
+    step("page", "the example's page, in a browser", js::page),
     step(
         "model",
         "the protocol, every interleaving of a small world",

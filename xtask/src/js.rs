@@ -33,3 +33,15 @@ pub(crate) fn tests() -> Result<(), String> {
 pub(crate) fn types() -> Result<(), String> {
     Sh::new("npm run check --prefix bindings-wasm").run()
 }
+
+/// The example's page, on the package as it was built, in a browser.
+pub(crate) fn page() -> Result<(), String> {
+    const FOLDER: &str = "examples/js/ring-lab";
+    let chrome = browser::chrome().ok_or("there is no Chromium here; run `cargo xtask setup`")?;
+    Sh::new("npm run build --prefix").arg(FOLDER).run()?;
+    Sh::new("npm run check --prefix").arg(FOLDER).run()?;
+    Sh::new("npm test --prefix")
+        .arg(FOLDER)
+        .env("CHROMIUM", chrome.display().to_string())
+        .run()
+}

@@ -10,7 +10,11 @@ const NODE_MAJOR_MIN: u32 = 20;
 const HOW: &str = "https://nodejs.org, your system's package, or on Debian that of \
                    https://github.com/nodesource/distributions";
 /// Folders with a `package-lock.json` that the gate needs.
-const FOLDERS: &[&str] = &["bindings-wasm", "bindings-wasm/tests/packaging"];
+const FOLDERS: &[&str] = &[
+    "bindings-wasm",
+    "bindings-wasm/tests/packaging",
+    "examples/js/ring-lab",
+];
 
 pub(super) fn install(missing: &mut Missing) {
     if let Err(why) = program() {
