@@ -4,6 +4,8 @@
 
 mod decide;
 
+mod decide;
+
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
