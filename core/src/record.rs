@@ -4,8 +4,6 @@
 
 mod decide;
 
-mod decide;
-
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -134,7 +134,7 @@ class Worker:
         value, data = fresh(record)
         seen = None if found is None else decode(record, found.value)
         expected = None if found is None else found.version
-        put = lambda: self.keyspace.put_if(record[0], data, expected)  # noqa: E731
+        put = lambda: self.keyspace.put_if(record[0], data, expected)
         await self.run("write", record, value, put, expect=seen)
 
     async def work(self):

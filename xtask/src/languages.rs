@@ -13,6 +13,7 @@ const PROGRAMS: &str = "10000";
 
 /// One random program of calls, run by the core and by both packages.
 pub(crate) fn tester() -> Result<(), String> {
+    script("bindings-wasm/tests/tester-words.mjs")?;
     let node = format!("node {}", script("bindings-wasm/tests/tester.mjs")?);
     let python = format!("{} bindings-python/tests/tester.py", python_path());
     let args = [
