@@ -61,7 +61,6 @@ extern "C" {
     fn response(reply: JsValue, value: Option<Vec<u8>>, op: Option<Vec<u8>>) -> JsValue;
 }
 
-#[derive(Default)]
 struct Scratch {
     bytes: Vec<u8>,
     ends: Vec<u32>,
@@ -69,7 +68,9 @@ struct Scratch {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<Scratch> = const {
+        RefCell::new(Scratch { bytes: Vec::new(), ends: Vec::new(), shards: Vec::new() })
+    };
 }
 
 /// Makes room in the scratch buffer for so many bytes and keys; answers where the bytes, the ends

@@ -153,7 +153,9 @@ impl Router {
         found.ok_or_else(|| UnknownKeyspace::of(name, &self.snapshot))
     }
 
-    /// The keyspace of that number.
+    /// The keyspace of that number. On the path of a route in other languages, which keep the
+    /// number and ask anew for each key.
+    #[inline]
     pub fn keyspace_at(&self, id: KeyspaceId) -> Option<Keyspace<'_>> {
         let keyspaces = &self.snapshot.content().keyspaces;
         // Nearly always its number is its place; only where keyspaces were taken away it isn't.

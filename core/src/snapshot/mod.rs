@@ -80,6 +80,7 @@ impl Snapshot {
     }
 
     /// The content, to be read. [`Clone`] it to make the next one.
+    #[inline]
     pub fn content(&self) -> &Draft {
         &self.content
     }
