@@ -22,7 +22,8 @@ fn js(file: &str) -> Result<(), String> {
     node::packages("benches/js")?;
     // Beside what the list names, and not on it: its digest changes with every build.
     Sh::new("npm install --no-save --no-audit --no-fund --prefer-offline --prefix benches/js")
-        .arg(package::tarball()?.display().to_string())
+        // With a dot before it, since npm takes `dist/…` for somebody's repository.
+        .arg(format!("./{}", package::tarball()?.display()))
         .run()?;
     Sh::new("node benches/js/main.mjs --json").arg(file).run()
 }

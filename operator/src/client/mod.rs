@@ -174,18 +174,19 @@ impl Client {
             RefreshStep::Fetch => {
                 drop(gate);
                 let have = self.router().snapshot().epoch();
-                let fetched = match self.topology.fetch(have) {
-                    Ok(Some(snapshot)) => self.install(snapshot).is_ok(),
-                    Ok(None) => true,
-                    Err(_) => false,
+                let installed = match self.topology.fetch(have) {
+                    Ok(Some(snapshot)) => self.install(snapshot).ok(),
+                    Ok(None) => Some(false),
+                    Err(_) => None,
                 };
-                // Whatever came of it, the gate must hear that the fetch is over.
+                // Whatever came of it, the gate must hear that the fetch is over; of news it has
+                // heard by `install`, and would take a second word for a fetch that found nothing.
                 let have = self.router().snapshot().epoch();
                 let mut gate = self.gate.lock();
-                if fetched {
-                    gate.fetched(self.now(), have);
-                } else {
-                    gate.failed(self.now());
+                match installed {
+                    Some(true) => {}
+                    Some(false) => gate.fetched(self.now(), have),
+                    None => gate.failed(self.now()),
                 }
                 drop(gate);
                 self.refreshed.notify_all();
