@@ -137,8 +137,12 @@ impl Router {
         let Some(keyspace) = self.0.keyspace_at(KeyspaceId(keyspace)) else {
             return NO_SHARD;
         };
-        let route = with_key(bytes, |key| keyspace.route(key).ok()).flatten();
-        route.map_or(NO_SHARD, |route| route.shard.0.into())
+        // A number as early as may be: what is larger goes through memory.
+        let shard = |key: &[u8]| match keyspace.route(key) {
+            Ok(route) => route.shard.0.into(),
+            Err(_) => NO_SHARD,
+        };
+        with_key(bytes, shard).unwrap_or(NO_SHARD)
     }
 
     /// The shard indices of `count` keys in the scratch buffer; `utf16`: their ends are counted in
