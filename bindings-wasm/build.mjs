@@ -177,7 +177,8 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
     './package.json': './package.json',
   },
 }, null, 2)}\n`);
-for (const name of ['LICENSE-MIT', 'LICENSE-APACHE', 'README.md']) cpSync(join(root, name), join(pkg, name));
+for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(join(root, name), join(pkg, name));
+cpSync(join(here, 'README.md'), join(pkg, 'README.md'));
 const tarball = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', join(root, 'dist')], pkg))[0];
 
 // For tests here, and whoever else looks for the package from here.

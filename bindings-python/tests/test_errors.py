@@ -19,10 +19,11 @@ from ringshift import (
     Router,
     Snapshot,
     Step,
+    decide,
     error_codes,
     row_digest,
+    statements,
 )
-from ringshift._ringshift import decide, statements
 from ringshift.errors import CLASSES, ArgumentError, RingshiftError, error_of
 from ringshift.migrate import Coordinator, plan
 from support import next_snapshot, topology

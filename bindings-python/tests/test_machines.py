@@ -35,9 +35,11 @@ from ringshift import (
     ShadowStep,
     Snapshot,
     Step,
+    decide,
     row_digest,
+    sqlite_recipe,
+    statements,
 )
-from ringshift._ringshift import decide, sqlite_recipe, statements
 from ringshift.migrate import Chunks, home_installs
 from support import cases, next_snapshot, orders, topology
 

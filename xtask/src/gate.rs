@@ -87,7 +87,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     step(
         "readme",
-        "the README's JavaScript and Python, as they stand there",
+        "the READMEs' JavaScript and Python, as they stand there",
         readme::run,
     ),
     step("wasm-page", "the glue's own tests, in a page", || {

@@ -1,5 +1,5 @@
-//! The README's JavaScript and Python, run as they stand there, against the packages as they are
-//! published. (Its Rust is run by the core's doc tests.)
+//! The JavaScript and Python of the READMEs, run as they stand there, against the packages as they
+//! are published. (The Rust is run by the core's doc tests.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,14 @@ use crate::package;
 use crate::python;
 use crate::sh::{self, Sh};
 
+const READMES: [&str; 3] = [
+    "README.md",
+    "bindings-wasm/README.md",
+    "bindings-python/README.md",
+];
+
 /// The step.
 pub(crate) fn run() -> Result<(), String> {
-    let text = sh::read(Path::new("README.md"))?;
     let folder = sh::target_dir().join("readme");
     let modules = folder.join("node_modules/ringshift");
     fs::create_dir_all(&modules).map_err(|e| format!("`{}`: {e}", modules.display()))?;
@@ -19,13 +24,17 @@ pub(crate) fn run() -> Result<(), String> {
         .arg("-C")
         .arg(modules.display().to_string())
         .run()?;
-    for (number, code) in blocks(&text, "js").iter().enumerate() {
-        let file = written(&folder, &format!("{number}.mjs"), code)?;
-        Sh::new("node").arg(file.display().to_string()).run()?;
-    }
-    for (number, code) in blocks(&text, "python").iter().enumerate() {
-        let file = written(&folder, &format!("{number}.py"), code)?;
-        python::python().arg(file.display().to_string()).run()?;
+    for readme in READMES {
+        let text = sh::read(Path::new(readme))?;
+        let name = readme.replace('/', "-");
+        for (number, code) in blocks(&text, "js").iter().enumerate() {
+            let file = written(&folder, &format!("{name}-{number}.mjs"), code)?;
+            Sh::new("node").arg(file.display().to_string()).run()?;
+        }
+        for (number, code) in blocks(&text, "python").iter().enumerate() {
+            let file = written(&folder, &format!("{name}-{number}.py"), code)?;
+            python::python().arg(file.display().to_string()).run()?;
+        }
     }
     Ok(())
 }

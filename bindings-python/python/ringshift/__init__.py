@@ -22,9 +22,12 @@ from ringshift._ringshift import (
     ShadowStep,
     Snapshot,
     Step,
+    decide,
     error_codes,
     key_bytes,
     row_digest,
+    sqlite_recipe,
+    statements,
 )
 
 # Importing `typing` takes longer than all of this; type checkers know the name.
@@ -106,9 +109,12 @@ __all__ = [
     "Value",
     "Written",
     "__version__",
+    "decide",
     "error_codes",
     "key_bytes",
     "row_digest",
+    "sqlite_recipe",
+    "statements",
 ]
 
 
