@@ -36,13 +36,16 @@ export interface Response<F = Found> {
   readonly found?: F | null | undefined;
   /** What went wrong, for people: the `cause` of the error that the operation ends with. */
   readonly error?: unknown;
+  /** @internal Whether `error` is to be thrown as it is, when nothing was changed. */
+  readonly refused?: boolean;
 }
 
 /**
  * The shards' storage. One object serves all shards: `attempt.shard` is the shard's id.
  *
- * A `RingshiftError` that `send` throws is the caller's; any other exception counts as
- * `maybe_applied`.
+ * By a `RingshiftError` that it throws, `send` says that it hasn't carried the attempt out and won't:
+ * the caller is thrown that error, unless another shard has taken the write already (then
+ * `indeterminate`, with the error as its cause). Any other exception counts as `maybe_applied`.
  */
 export interface Store {
   /**

@@ -213,7 +213,7 @@ export class Client {
     const policy = { ...this.#policy, seed: (this.#name[1]! ^ number) >>> 0 };
     const own = { key: keyBytes(key), op: this.#operationKey(number) };
     const operation = Operation[kind](keyspace, key, policy, this.now());
-    let [cause, trailing]: [unknown, Promise<unknown>?] = [undefined];
+    let [cause, refusal, trailing]: [unknown, unknown, Promise<unknown>?] = [undefined, undefined];
     const send: World<F>['send'] = (attempt, row, signal) => {
       const request =
         attempt.kind === 'read'
@@ -221,6 +221,7 @@ export class Client {
           : { ...own, change: row === null ? change : null, row };
       const note = (response: Response<F>): Response<F> => {
         cause = response.error ?? cause;
+        refusal = response.refused === true ? response.error : undefined;
         return response;
       };
       const answer = call.send(attempt, request, signal);
@@ -246,7 +247,7 @@ export class Client {
         this.#shadows.compare(operation.shadow(policy, this.now()), world, own.key);
       }
       if (this.#trailing.size > TRAILING_MAX) await trailing;
-      return this.#settle(call, driven, cause);
+      return this.#settle(call, driven, cause, refusal);
     } finally {
       signal?.removeEventListener('abort', stop);
       this.#waiting.delete(world.waits);
@@ -264,7 +265,7 @@ export class Client {
   }
 
   /** Counts how an operation ended, and throws what its caller is to hear of as an error. */
-  #settle<F>(call: Call<F>, driven: Driven<F>, cause: unknown): Ended<F> {
+  #settle<F>(call: Call<F>, driven: Driven<F>, cause: unknown, refusal: unknown): Ended<F> {
     const { outcome, found, attempts, refreshes } = driven;
     const conflict = outcome.type === 'conflict';
     const slug = conflict
@@ -278,6 +279,8 @@ export class Client {
       operations.publish({ kind, keyspace: keyspace.name, ended: slug, attempts, refreshes });
     }
     if (!conflict && outcome.type !== 'failed') return { outcome, found, attempts, refreshes };
+    // The operation confirms what the store has said: nothing was changed.
+    if (slug === 'rejected' && refusal !== undefined) throw refusal;
     const key = typeof call.key === 'string' ? JSON.stringify(call.key) : String(call.key);
     const where = `key ${key} of keyspace \`${call.keyspace.name}\``;
     if (conflict) {

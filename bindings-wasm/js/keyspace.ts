@@ -132,10 +132,15 @@ export class ClientKeyspace extends Keyspace {
   }
 }
 
-/** A store's exception as an answer: whether the attempt was carried out isn't known. */
+/**
+ * A store's exception as an answer. By an error of ours it says that it hasn't carried the attempt
+ * out; by any other, nobody knows. What that means for the operation, of which another shard may
+ * have taken its part already, isn't decided here.
+ */
 function lost(error: unknown): Response {
-  if (error instanceof RingshiftError) throw error;
-  return { reply: { type: 'failed', failure: 'maybe_applied' }, error };
+  const refused = error instanceof RingshiftError;
+  const failure = refused ? 'rejected' : 'maybe_applied';
+  return { reply: { type: 'failed', failure }, error, refused };
 }
 
 function response<F>(answer: Reply | Response<F>): Response<F> {

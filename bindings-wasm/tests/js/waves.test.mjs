@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { keyBytes, recipe } from 'ringshift';
+import { RingshiftError, keyBytes, recipe } from 'ringshift';
 import { sqlite } from 'ringshift/stores/sqlite';
 import { between, demo, keysIn, open, text } from './clusters.mjs';
 import { databases } from './databases.mjs';
@@ -42,6 +42,23 @@ for (const [name, Database] of Object.entries(databases)) {
         store.close();
         rmSync(folder, { recursive: true });
       }
+    });
+
+  inPhase('a mirror that refuses leaves the outcome open', 'in read-new', READABLE_MIRROR,
+    async ({ snapshot, store, rows }) => {
+      const refusal = new RingshiftError('store_format', 'the mirror is no shard');
+      const broken = between(store, (attempt, _request, send) => {
+        if (attempt.kind === 'apply') throw refusal;
+        return send();
+      });
+      const client = await open(snapshot, { store: broken });
+      const orders = client.keyspace('orders');
+      const [key] = keysIn(orders, 1, (slot) => slot < 12);
+      // The authority has taken the write, so the store's error would be a lie.
+      const said = await orders.put(key, 'taken').catch((error) => error);
+      assert.deepEqual([said.code, said.cause], ['indeterminate', refusal]);
+      assert.deepEqual(rows('pg-1', key), ['taken']);
+      await client.close();
     });
 
   inPhase('a relaxed write is answered first and mirrored then', 'in double-write', MIRROR,
