@@ -72,8 +72,6 @@ impl KeyRule {
 }
 
 /// What stands between the first `{` and the next `}`, unless that is nothing.
-// Out of line, like the next one, so that the path of a plain key stays short enough to be inlined.
-#[inline(never)]
 fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let open = key.iter().position(|&byte| byte == b'{')?;
     let rest = key.get(open + 1..)?;
@@ -82,7 +80,6 @@ fn hash_tag(key: &[u8]) -> Option<&[u8]> {
 }
 
 /// The encoding of the first `wanted` parts of the composite `key`.
-#[inline(never)]
 fn first_parts(key: &[u8], wanted: u8) -> Result<&[u8], KeyError> {
     let (mut rest, mut found, mut routing) = (key, 0_usize, None);
     while !rest.is_empty() {

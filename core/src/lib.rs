@@ -2,8 +2,8 @@
 //!
 //! This crate decides; it does no I/O. It is told facts (a key, a snapshot of the routing state,
 //! what a shard answered, what time it is) and answers with decisions (which shard, what to send
-//! next, when to wait). It opens no socket, reads no clock, starts no thread and holds no value, so
-//! the same code runs in a server, in a browser, in a simulator and in a model checker. It is
+//! next, when to wait). It opens no socket, reads no clock, starts no thread and (but for the shard
+//! in memory of [`store`]) holds no value, so the same code runs in a server, in a browser, in a simulator and in a model checker. It is
 //! `no_std`, with `alloc`.
 //!
 //! Three parts agree on one protocol, each of which can be used as it is:
