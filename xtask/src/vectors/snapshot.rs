@@ -1,6 +1,6 @@
 //! `snapshot.json`: the bytes of snapshots, what is refused, and what keys make of them.
 
-use ringshift::{Composite, KeyRule, Phase, Plan, ReadPlace, Router, ShardId, Snapshot};
+use ringshift::{Composite, KeyRule, Keyspace, Phase, Plan, ReadPlace, Router, ShardId, Snapshot};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -194,56 +194,63 @@ fn successors(snapshots: &[(String, Snapshot)]) -> Vec<Value> {
 }
 
 fn plans(snapshots: &[(String, Snapshot)]) -> Result<Vec<Value>, String> {
-    let mut cases = Vec::new();
-    for (name, snapshot) in snapshots {
-        let router = Router::new(snapshot.clone().into());
-        for keyspace in &snapshot.content().keyspaces {
-            let routing = router.keyspace(&keyspace.name).map_err(|e| e.to_string())?;
-            for key in keys(keyspace.rule)? {
-                let plan = routing.plan(&key).map_err(|e| e.to_string())?;
-                let route = routing.route(&key).map_err(|e| e.to_string())?;
-                let reads = match plan.read {
-                    ReadPlace::One(shard) => vec![shard],
-                    ReadPlace::Fallback { first, second } => vec![first, second],
-                };
-                let Plan {
-                    slot,
-                    stored_slot,
-                    fence,
-                    authority,
-                    mirror,
-                    strict,
-                    shadow,
-                    ..
-                } = plan;
-                cases.push(json!({
-                    "snapshot": name, "keyspace": keyspace.name, "key": hex(&key),
-                    "shard": route.shard, "moving": route.moving,
-                    "slot": slot, "stored_slot": stored_slot,
-                    "domain": fence.domain, "epoch": fence.epoch,
-                    "authority": authority, "mirror": mirror, "reads": reads,
-                    "strict": strict, "shadow": shadow,
-                }));
-            }
-        }
-    }
-    Ok(cases)
+    each_key(snapshots, |routing, key| {
+        let plan = routing.plan(key).map_err(|e| e.to_string())?;
+        let route = routing.route(key).map_err(|e| e.to_string())?;
+        let reads = match plan.read {
+            ReadPlace::One(shard) => vec![shard],
+            ReadPlace::Fallback { first, second } => vec![first, second],
+        };
+        let Plan {
+            slot,
+            stored_slot,
+            fence,
+            authority,
+            mirror,
+            strict,
+            shadow,
+            ..
+        } = plan;
+        Ok(json!({
+            "shard": route.shard, "moving": route.moving,
+            "slot": slot, "stored_slot": stored_slot,
+            "domain": fence.domain, "epoch": fence.epoch,
+            "authority": authority, "mirror": mirror, "reads": reads,
+            "strict": strict, "shadow": shadow,
+        }))
+    })
 }
 
 fn explanations(snapshots: &[(String, Snapshot)]) -> Result<Vec<Value>, String> {
+    each_key(snapshots, |routing, key| {
+        let explanation = routing.explain(key).map_err(|e| e.to_string())?;
+        let part = hex(&explanation.routing_part);
+        let mut said = serde_json::to_value(explanation).map_err(|e| e.to_string())?;
+        if let Some(said) = said.as_object_mut() {
+            said.insert("routing_part".to_owned(), json!(part));
+        }
+        Ok(json!({ "explanation": said }))
+    })
+}
+
+/// A case for each key of each keyspace of each snapshot: where it is, and what `say` says of it.
+fn each_key(
+    snapshots: &[(String, Snapshot)],
+    say: impl Fn(Keyspace<'_>, &[u8]) -> Result<Value, String>,
+) -> Result<Vec<Value>, String> {
     let mut cases = Vec::new();
     for (name, snapshot) in snapshots {
         let router = Router::new(snapshot.clone().into());
         for keyspace in &snapshot.content().keyspaces {
             let routing = router.keyspace(&keyspace.name).map_err(|e| e.to_string())?;
             for key in keys(keyspace.rule)? {
-                let explanation = routing.explain(&key).map_err(|e| e.to_string())?;
-                let part = hex(&explanation.routing_part);
-                let mut said = serde_json::to_value(explanation).map_err(|e| e.to_string())?;
-                if let Some(said) = said.as_object_mut() {
-                    said.insert("routing_part".to_owned(), json!(part));
+                let mut case = say(routing, &key)?;
+                if let Some(case) = case.as_object_mut() {
+                    case.insert("snapshot".to_owned(), json!(name));
+                    case.insert("keyspace".to_owned(), json!(keyspace.name));
+                    case.insert("key".to_owned(), json!(hex(&key)));
                 }
-                cases.push(json!({"snapshot": name, "keyspace": keyspace.name, "key": hex(&key), "explanation": said}));
+                cases.push(case);
             }
         }
     }
