@@ -300,6 +300,40 @@ class Base:
             )
 
 
+class Opened:
+    """What a client for threads and one for asyncio say alike, since nothing in it waits."""
+
+    _base: Base
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The map at hand."""
+        return self._base.router.snapshot
+
+    @property
+    def epoch(self) -> int:
+        """Its epoch."""
+        return self._base.router.epoch
+
+    def install(self, snapshot: Snapshot | bytes) -> bool:
+        """Puts a newer snapshot in force. Answers whether it was newer.
+
+        Raises `foreign_cluster`, `older_snapshot` or `forked_snapshot`: the one in force stays.
+        """
+        self._base.check_open()
+        return self._base.install(snapshot)
+
+    def figures(self) -> Figures:
+        """What the client has counted so far."""
+        return self._base.figures()
+
+    def __repr__(self) -> str:
+        """Name the cluster and the epoch."""
+        snapshot = self.snapshot
+        kind = type(self).__name__
+        return f"<{kind} of cluster {snapshot.cluster!r} at epoch {snapshot.epoch}>"
+
+
 def slug_of(outcome: Outcome) -> str:
     if isinstance(outcome, Outcome.Value):
         return "value"

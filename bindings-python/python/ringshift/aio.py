@@ -15,6 +15,7 @@ from ringshift._base import (
     WATCH_MS,
     Base,
     Call,
+    Opened,
     log,
     reads_of,
     response_of,
@@ -33,7 +34,6 @@ from ringshift._types import (
     Change,
     Delete,
     Ended,
-    Figures,
     Key,
     Put,
     PutIf,
@@ -101,7 +101,7 @@ async def _call(fn: Callable[..., object], blocking: bool, *arguments: object) -
     return await asyncio.to_thread(fn, *arguments) if blocking else fn(*arguments)
 
 
-class AsyncClient:
+class AsyncClient(Opened):
     """Reads and writes keys wherever they are, in one event loop.
 
     Make one with `await AsyncClient.open`; use it with `async with`, or await `close`. A call may
@@ -161,28 +161,6 @@ class AsyncClient:
         self._base.check_open()
         return AsyncKeyspace(self, self._base.router.keyspace(name))
 
-    @property
-    def snapshot(self) -> Snapshot:
-        """The map at hand."""
-        return self._base.router.snapshot
-
-    @property
-    def epoch(self) -> int:
-        """Its epoch."""
-        return self._base.router.epoch
-
-    def install(self, snapshot: Snapshot | bytes) -> bool:
-        """Puts a newer snapshot in force. Answers whether it was newer.
-
-        Raises `foreign_cluster`, `older_snapshot` or `forked_snapshot`: the one in force stays.
-        """
-        self._base.check_open()
-        return self._base.install(snapshot)
-
-    def figures(self) -> Figures:
-        """What the client has counted so far."""
-        return self._base.figures()
-
     async def close(self) -> None:
         """Ends the background work: mirror writes are finished, comparisons are given up.
 
@@ -206,11 +184,6 @@ class AsyncClient:
     ) -> None:
         """Close it."""
         await self.close()
-
-    def __repr__(self) -> str:
-        """Name the cluster and the epoch."""
-        snapshot = self.snapshot
-        return f"<AsyncClient of cluster {snapshot.cluster!r} at epoch {snapshot.epoch}>"
 
     async def _run(
         self, keyspace: Keyspace, key: Key, change: Change | None, reads: bool, store: AsyncStore

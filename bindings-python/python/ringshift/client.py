@@ -18,6 +18,7 @@ from ringshift._base import (
     WATCH_MS,
     Base,
     Call,
+    Opened,
     log,
     reads_of,
     response_of,
@@ -33,7 +34,6 @@ from ringshift._types import (
     Change,
     Delete,
     Ended,
-    Figures,
     Key,
     Put,
     PutIf,
@@ -65,7 +65,7 @@ class _Own:
         return response_of(self._fn(attempt))
 
 
-class Client:
+class Client(Opened):
     """Reads and writes keys wherever they are. Any number of threads may share one.
 
     Make one with `Client.open`; use it as a context manager, or call `close`.
@@ -121,28 +121,6 @@ class Client:
         self._base.check_open()
         return ClientKeyspace(self, self._base.router.keyspace(name))
 
-    @property
-    def snapshot(self) -> Snapshot:
-        """The map at hand."""
-        return self._base.router.snapshot
-
-    @property
-    def epoch(self) -> int:
-        """Its epoch."""
-        return self._base.router.epoch
-
-    def install(self, snapshot: Snapshot | bytes) -> bool:
-        """Puts a newer snapshot in force. Answers whether it was newer.
-
-        Raises `foreign_cluster`, `older_snapshot` or `forked_snapshot`: the one in force stays.
-        """
-        self._base.check_open()
-        return self._base.install(snapshot)
-
-    def figures(self) -> Figures:
-        """What the client has counted so far."""
-        return self._base.figures()
-
     def close(self) -> None:
         """Ends the background work: mirror writes are finished, comparisons are given up.
 
@@ -166,11 +144,6 @@ class Client:
     ) -> None:
         """Close it."""
         self.close()
-
-    def __repr__(self) -> str:
-        """Name the cluster and the epoch."""
-        snapshot = self.snapshot
-        return f"<Client of cluster {snapshot.cluster!r} at epoch {snapshot.epoch}>"
 
     def _run(
         self, keyspace: Keyspace, key: Key, change: Change | None, reads: bool, store: Store
