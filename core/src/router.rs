@@ -460,7 +460,7 @@ impl<'r> Keyspace<'r> {
 
     /// Where an override for exactly `key` sends it, if there is one.
     pub fn pinned(&self, key: &[u8]) -> Option<ShardId> {
-        let wanted = crate::snapshot::Match::Exact(key.to_vec());
+        let wanted = crate::scope::Match::Exact(key.to_vec());
         let at = self
             .content
             .directory

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use crate::guard::{Claim, GuardRow, InstallRow};
 use crate::ids::{Epoch, ShardId, Slot, SlotRange};
 use crate::phase::{Phase, Role, Side};
-use crate::snapshot::{Entry, Home, KeyspaceDraft, Match, Snapshot, Target};
+use crate::scope::Match;
+use crate::snapshot::{Entry, Home, KeyspaceDraft, Snapshot, Target};
 use crate::wave::{Wave, slot_runs};
 
 /// The rows of the transition that led `wave` to its epoch, shard by shard, in the order in which

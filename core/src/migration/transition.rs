@@ -40,6 +40,9 @@ pub(crate) fn begin(
         shadow_ppm: 0,
         strict,
         slots: planned.slots.clone(),
+        matches: planned.matches.clone(),
+        origin: planned.origin,
+        pins: planned.pins,
     });
     Ok(draft)
 }

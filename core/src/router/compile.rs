@@ -8,7 +8,8 @@ use crate::guard::Fence;
 use crate::hash;
 use crate::ids::{ShardIndex, Slot};
 use crate::key::KeyRule;
-use crate::snapshot::{KeyspaceDraft, Match, Snapshot, Target};
+use crate::scope::Match;
+use crate::snapshot::{KeyspaceDraft, Snapshot, Target};
 
 /// The slot is in a wave that clients take part in.
 pub(super) const MOVING: u32 = 1 << 16;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::ids::{Epoch, KeyspaceId, ShardId, ShardIndex};
 
 pub use draft::{
-    Draft, Entry, Home, KeyspaceDraft, Match, Placement, Run, Shard, ShardState, Target, runs,
+    Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
 };
 pub use error::{SnapshotError, TopologyError};
 pub use topology::{KeyspaceTopology, PinTopology, ShardTopology, Topology};

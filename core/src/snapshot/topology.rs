@@ -12,10 +12,10 @@ use crate::balance::{all_placed, balanced};
 use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex};
 use crate::key::KeyRule;
 use crate::ring::{RingShard, ring_table};
+use crate::scope::Match;
 use crate::snapshot::error::TopologyError;
 use crate::snapshot::{
-    Draft, Entry, Home, KeyspaceDraft, Match, Placement, Shard, ShardState, Snapshot, Target,
-    limits, runs,
+    Draft, Entry, Home, KeyspaceDraft, Placement, Shard, ShardState, Snapshot, Target, limits, runs,
 };
 use crate::weight::Weight;
 
@@ -218,18 +218,7 @@ impl KeyspaceTopology {
                 epoch: Epoch::FIRST,
             })
             .collect();
-        let mut directory = self
-            .pins
-            .iter()
-            .map(|pin| Entry {
-                matches: Match::Exact(pin.key.clone().into_bytes()),
-                target: Target::Shard(pin.shard),
-                domain: draft.take_domain(),
-                epoch: Epoch::FIRST,
-            })
-            .collect::<Vec<_>>();
-        directory.sort_by(|a, b| a.matches.cmp(&b.matches));
-        Ok(KeyspaceDraft {
+        let mut made = KeyspaceDraft {
             id,
             name: name.to_owned(),
             bits: self.bits,
@@ -238,9 +227,22 @@ impl KeyspaceTopology {
             placement: self.placement,
             assignment: runs(&table),
             homes,
-            directory,
+            directory: Vec::new(),
             waves: Vec::new(),
-        })
+        };
+        for pin in &self.pins {
+            let matches = Match::Exact(pin.key.clone().into_bytes());
+            let slots = made.slots_of(&matches)?;
+            made.directory.push(Entry {
+                matches,
+                slots,
+                target: Target::Shard(pin.shard),
+                domain: draft.take_domain(),
+                epoch: Epoch::FIRST,
+            });
+        }
+        made.directory.sort_by(|a, b| a.matches.cmp(&b.matches));
+        Ok(made)
     }
 }
 

@@ -9,8 +9,9 @@ use crate::directory::OVERRIDES_MAX;
 use crate::ids::{DomainId, Epoch, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN};
 use crate::key::{KEY_BYTES_MAX, KeyRule};
 use crate::phase::{Phase, Side};
+use crate::scope::Match;
 use crate::snapshot::error::TopologyError;
-use crate::snapshot::{Draft, KeyspaceDraft, Match, Shard, Target, limits};
+use crate::snapshot::{Draft, KeyspaceDraft, Shard, Target, limits};
 use crate::wave::{PPM, Wave};
 use crate::weight::Weight;
 

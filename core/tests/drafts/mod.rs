@@ -123,8 +123,10 @@ fn keyspace(dice: &mut Dice, draft: &mut Draft, n: usize, waves: usize) -> Keysp
     pins.sort();
     pins.dedup();
     for pin in pins {
+        let matches = Match::Exact(pin);
         keyspace.directory.push(Entry {
-            matches: Match::Exact(pin),
+            slots: keyspace.slots_of(&matches).unwrap(),
+            matches,
             target: Target::Shard(draft.shards[dice.below(shards)].id),
             domain: draft.take_domain(),
             epoch: dice.epoch(draft.epoch),
@@ -186,6 +188,9 @@ fn wave(
         shadow_ppm: only_in(Phase::ShadowRead),
         strict: dice.below(2) == 0,
         slots: slot_runs(slots),
+        matches: None,
+        origin: None,
+        pins: false,
     })
 }
 

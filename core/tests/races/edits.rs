@@ -5,11 +5,12 @@ use std::sync::Arc;
 use ringshift::migration::{Ending, Log, Move, Stage, home_installs};
 use ringshift::{
     Entry, GuardRow, InstallRow, KeyspaceId, Match, Refusal, Shard, ShardId, Snapshot, Target,
+    slot_runs,
 };
 
 use crate::client::{End, refused};
 use crate::shard::{Key, Shard as Store};
-use crate::world::{FROM, MOVES, STAYS, THERE, TO, World, settings};
+use crate::world::{FROM, MOVES, STAYS, THERE, TO, World, settings, slot_of};
 
 /// A key is pinned where it is: it leaves its shard's home for an entry of its own. Published, and
 /// the rows that the shard needs for it: those of this change, and no other.
@@ -20,6 +21,7 @@ fn pin(w: &mut World, key: Key, shard: ShardId) -> Vec<InstallRow> {
     let keyspace = draft.keyspace_mut(KeyspaceId(0)).unwrap();
     keyspace.directory.push(Entry {
         matches: Match::Exact(vec![key]),
+        slots: slot_runs([slot_of(key)]),
         target: Target::Shard(shard),
         domain,
         epoch,

@@ -138,6 +138,9 @@ impl World {
                 start,
                 end: start + 1,
             }],
+            matches: None,
+            origin: None,
+            pins: false,
         };
         let wanted = Log {
             base: self.snapshot.epoch(),

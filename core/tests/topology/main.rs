@@ -46,6 +46,9 @@ fn valid() -> Draft {
             SlotRange { start: 0, end: 2 },
             SlotRange { start: 4, end: 6 },
         ],
+        matches: None,
+        origin: None,
+        pins: false,
     });
     draft
 }
@@ -308,6 +311,7 @@ fn what_the_format_holds_but_nobody_routes_yet() {
         let (domain, epoch) = (DomainId(1), Epoch::FIRST);
         let entry = Entry {
             matches,
+            slots: vec![SlotRange { start: 0, end: 16 }],
             target,
             domain,
             epoch,

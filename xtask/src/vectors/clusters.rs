@@ -93,6 +93,9 @@ pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
             shadow_ppm: only_in(Phase::ShadowRead),
             strict,
             slots: vec![MOVING],
+            matches: None,
+            origin: None,
+            pins: false,
         });
     }
     Snapshot::build(draft).map_err(|e| e.to_string())
@@ -140,6 +143,9 @@ pub(crate) fn full() -> Result<Snapshot, String> {
                 start: n,
                 end: n + 1,
             }],
+            matches: None,
+            origin: None,
+            pins: false,
         });
         domain.0 += 2;
     }
