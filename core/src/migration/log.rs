@@ -10,14 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, SlotRange};
 use crate::migration::moves::Move;
+use crate::migration::plan::Strategy;
+use crate::migration::settings::Settings;
 use crate::scope::Match;
-use crate::snapshot::Shard;
+use crate::snapshot::{Digest, Shard};
 
 /// The log. An empty one means that no migration is under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Log {
     /// The epoch that the plan was made from: it begins at no other.
     pub base: Epoch,
+    /// The snapshot that the plan was made from; `None` where only the epoch is known.
+    pub digest: Option<Digest>,
+    /// The strategy that the plan follows, for reports.
+    pub strategy: Strategy,
+    /// What every coordinator of this migration goes by; `None` until one begins it.
+    pub settings: Option<Settings>,
     /// Which way the migration goes.
     pub wish: Wish,
     /// Why it goes back or is paused; empty while it goes forward.
@@ -30,6 +38,10 @@ pub struct Log {
     pub delist: Vec<ShardId>,
     /// Whether the rollback window is over: what is left only finishes.
     pub finishing: bool,
+    /// Whether a wave has ended for good, so that going back no longer restores the shards' list.
+    pub kept: bool,
+    /// Keyspaces that get more slots, and their bits.
+    pub grow: Vec<(KeyspaceId, u8)>,
     /// The waves that haven't begun, in their order.
     pub planned: Vec<PlannedWave>,
     /// The barrier that was begun.

@@ -4,12 +4,14 @@
 //! finish what a dead coordinator began. The rule: first the shard that served the reads which now
 //! go elsewhere, so that nobody reads old values there while others read and write new ones.
 
-use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex};
+use crate::hash;
+use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, ShardId, ShardIndex, SlotRange};
 use crate::migration::log::PlannedWave;
 use crate::migration::moves::Move;
 use crate::phase::{Phase, Side};
+use crate::scope::Match;
 use crate::snapshot::{Draft, Home, Shard, Snapshot, TopologyError};
-use crate::wave::Wave;
+use crate::wave::{Wave, slot_runs};
 
 use alloc::vec::Vec;
 
@@ -20,6 +22,16 @@ pub(crate) fn begin(
     strict: bool,
 ) -> Result<Draft, TopologyError> {
     let mut draft = snapshot.next_draft()?;
+    publish(&mut draft, planned, strict)?;
+    Ok(draft)
+}
+
+/// Puts the wave `planned` into `draft`, in prepare.
+pub(crate) fn publish(
+    draft: &mut Draft,
+    planned: &PlannedWave,
+    strict: bool,
+) -> Result<(), TopologyError> {
     let epoch = draft.epoch;
     let domain = draft.take_domain();
     let unknown = TopologyError::Wave {
@@ -44,7 +56,7 @@ pub(crate) fn begin(
         origin: planned.origin,
         pins: planned.pins,
     });
-    Ok(draft)
+    Ok(())
 }
 
 /// The snapshot after `goal`, for the wave `domain`.
@@ -195,6 +207,58 @@ pub(crate) fn enlist(snapshot: &Snapshot, shards: &[Shard]) -> Result<Draft, Top
     }
     draft.keyspaces = keyspaces;
     draft.shards = shards;
+    Ok(draft)
+}
+
+/// The snapshot with more slots: each is split on the shard where it is, and no row moves.
+pub(crate) fn grow(
+    snapshot: &Snapshot,
+    wished: &[(KeyspaceId, u8)],
+) -> Result<Draft, TopologyError> {
+    let mut draft = snapshot.next_draft()?;
+    let epoch = draft.epoch;
+    for &(id, bits) in wished {
+        let keyspace = draft.keyspace_mut(id);
+        let keyspace = keyspace.ok_or(TopologyError::Empty("keyspace"))?;
+        if !keyspace.waves.is_empty() {
+            return Err(TopologyError::Unsupported("more slots while waves are in flight"));
+        }
+        let more = bits.checked_sub(keyspace.bits).filter(|&more| more > 0);
+        let (Some(more), true) = (more, bits <= SLOT_BITS_MAX) else {
+            return Err(TopologyError::Range {
+                what: "slot bits",
+                value: bits.into(),
+                min: u64::from(keyspace.bits) + 1,
+                max: SLOT_BITS_MAX.into(),
+            });
+        };
+        keyspace.bits = bits;
+        for run in &mut keyspace.assignment {
+            run.len <<= more;
+        }
+        // Whoever has the old map is refused, and refreshes.
+        for home in &mut keyspace.homes {
+            home.epoch = epoch;
+        }
+        let (rule, seed) = (keyspace.rule, keyspace.seed);
+        for entry in &mut keyspace.directory {
+            entry.epoch = epoch;
+            entry.slots = match &entry.matches {
+                // One key has the one slot that it falls into.
+                Match::Exact(key) => {
+                    let hash = hash::xxh3(rule.routing_part(key)?, seed);
+                    slot_runs([hash::slot_of(hash, bits)])
+                }
+                Match::Prefix(_) | Match::Range { .. } => {
+                    let scaled = |run: &SlotRange| SlotRange {
+                        start: run.start << more,
+                        end: run.end << more,
+                    };
+                    entry.slots.iter().map(scaled).collect()
+                }
+            };
+        }
+    }
     Ok(draft)
 }
 

@@ -3,9 +3,10 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::ids::{KeyspaceId, ShardId, ShardIndex, Slot};
+use crate::ids::{DomainId, KeyspaceId, ShardId, ShardIndex, Slot};
 use crate::migration::log::PlannedWave;
 use crate::migration::plan::strategy::Cut;
+use crate::scope::Match;
 use crate::snapshot::Shard;
 use crate::wave::{PPM, slot_runs};
 
@@ -16,6 +17,9 @@ pub(super) struct Group {
     pub(super) from: ShardId,
     pub(super) to: ShardId,
     pub(super) slots: Vec<Slot>,
+    pub(super) matches: Option<Match>,
+    pub(super) origin: Option<DomainId>,
+    pub(super) pins: bool,
 }
 
 impl Group {
@@ -25,7 +29,14 @@ impl Group {
             from: self.from,
             to: self.to,
             slots: slot_runs(slots.iter().copied()),
+            matches: self.matches.clone(),
+            origin: self.origin,
+            pins: self.pins,
         }
+    }
+
+    fn whole(&self) -> PlannedWave {
+        self.wave(&self.slots)
     }
 }
 
@@ -54,6 +65,9 @@ pub(super) fn groups(
         from,
         to,
         slots,
+        matches: None,
+        origin: None,
+        pins: false,
     };
     pairs.into_iter().map(group).collect()
 }
@@ -65,6 +79,10 @@ pub(super) fn waves(groups: &[Group], cut: &Cut, slots_max: u32) -> Vec<PlannedW
         slots => slots as usize,
     };
     let chunked = |size: usize, group: &Group| {
+        if group.matches.is_some() {
+            // What a match names is one thing, and becomes one override a shard.
+            return Vec::from([group.whole()]);
+        }
         let chunks = group.slots.chunks(size.clamp(1, limit));
         chunks.map(|slots| group.wave(slots)).collect::<Vec<_>>()
     };
@@ -98,13 +116,18 @@ pub(super) fn waves(groups: &[Group], cut: &Cut, slots_max: u32) -> Vec<PlannedW
 /// The groups cut where the shares, one after the other, are full: the first ones of as few pairs
 /// as possible, each of at least one slot.
 fn shared(groups: &[Group], shares: &[u32]) -> Vec<Group> {
-    let total: u64 = groups.iter().map(|group| group.slots.len() as u64).sum();
+    let whole_slots = groups.iter().filter(|group| group.matches.is_none());
+    let total: u64 = whole_slots.map(|group| group.slots.len() as u64).sum();
     let mut ends = shares
         .iter()
         .map(|&ppm| (total * u64::from(ppm.min(PPM))).div_ceil(u64::from(PPM)).max(1));
     let mut room = ends.next().unwrap_or(u64::MAX);
     let mut parts = Vec::new();
     for group in groups {
+        if group.matches.is_some() {
+            parts.push(group.clone());
+            continue;
+        }
         let mut left = group.slots.as_slice();
         while !left.is_empty() {
             let take = usize::try_from(room).unwrap_or(usize::MAX).min(left.len());

@@ -74,6 +74,35 @@ pub enum PlanError {
     },
     /// More slots are wished beside something else.
     GrowAlone,
+    /// Wishes about keys overlap, or slots of their keyspace move in the same plan.
+    Together {
+        /// The keyspace.
+        keyspace: String,
+    },
+    /// No override matches exactly that.
+    NoOverride {
+        /// What was named.
+        matches: String,
+        /// The keyspace.
+        keyspace: String,
+    },
+    /// An override lies inside another one, whose shard it can't go back to by itself.
+    Inside {
+        /// What it matches.
+        matches: String,
+        /// What the outer one matches.
+        outer: String,
+    },
+    /// A cut isn't inside its range, or cuts aren't rising.
+    CutOutside {
+        /// The range.
+        matches: String,
+    },
+    /// A prefix is wished into another keyspace.
+    KeyspacePin {
+        /// The keyspace that it is wished out of.
+        keyspace: String,
+    },
     /// The plan was made from another snapshot.
     Outdated {
         /// The cluster that it was made for.
@@ -111,6 +140,11 @@ impl PlanError {
             | Self::Key { .. }
             | Self::Bits { .. }
             | Self::GrowAlone
+            | Self::Together { .. }
+            | Self::NoOverride { .. }
+            | Self::Inside { .. }
+            | Self::CutOutside { .. }
+            | Self::KeyspacePin { .. }
             | Self::Outdated { .. }
             | Self::Forged { .. } => ErrorCode::Plan,
         }
@@ -168,6 +202,26 @@ impl fmt::Display for PlanError {
             ),
             Self::GrowAlone => f.write_str(
                 "more slots are wished beside something else; grow first, and plan the rest from the snapshot after that",
+            ),
+            Self::Together { keyspace } => write!(
+                f,
+                "wishes about keyspace `{keyspace}` overlap: a key would move twice; plan one of them, and the other from the snapshot after that"
+            ),
+            Self::NoOverride { matches, keyspace } => write!(
+                f,
+                "keyspace `{keyspace}` has no override for exactly {matches}; see the present ones with show"
+            ),
+            Self::Inside { matches, outer } => write!(
+                f,
+                "{matches} lies inside {outer}, which has a shard of its own; unpin that first, or move both"
+            ),
+            Self::CutOutside { matches } => write!(
+                f,
+                "a cut isn't inside {matches}, or cuts aren't rising; give keys inside it in their order"
+            ),
+            Self::KeyspacePin { keyspace } => write!(
+                f,
+                "keys of keyspace `{keyspace}` can't be sent to another keyspace: a row's slot, its seed and its grouping belong to the keyspace that it was written in; pin the prefix to a shard instead"
             ),
             Self::Outdated {
                 cluster,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::balance::{balanced, modulo_moved_share, moved};
-use crate::ids::{DomainId, ShardId, ShardIndex, SlotRange};
+use crate::ids::{DomainId, KeyspaceId, ShardId, ShardIndex, SlotRange};
 use crate::migration::log::PlannedWave;
 use crate::migration::plan::options::{Amount, PlanOptions, Sizes};
 use crate::migration::plan::target::Target;
@@ -204,12 +204,17 @@ pub(super) fn of_wave(
     };
     let keyspace = snapshot.content().keyspace(wave.keyspace);
     let sizes = keyspace.and_then(|k| Some((options.sizes.get(&k.name)?, k.slot_count())));
+    // How much of a slot a match names isn't known from what the slot holds.
+    let sizes = sizes.filter(|_| wave.matches.is_none());
     let moves = sizes.map(|(sizes, slots)| sizes.of(&wave.slots, slots));
     WaveFigures {
         keyspace: keyspace.map(|k| k.name.clone()).unwrap_or_default(),
         from: name(wave.from),
         to: name(wave.to),
-        matches: "all".into(),
+        matches: match &wave.matches {
+            Some(matches) => alloc::format!("{matches}"),
+            None => "all".into(),
+        },
         slots: count(&wave.slots),
         moves,
         copy_ms: moves.and_then(|amount| options.rate.ms(amount)),
@@ -262,17 +267,27 @@ pub(super) fn refreshes(
     snapshot: &Snapshot,
     shards: &[Shard],
     waves: &[PlannedWave],
+    grow: &[(KeyspaceId, u8)],
 ) -> Vec<Refresh> {
     let mut all = Vec::new();
+    for (keyspace, _) in grow {
+        let name = snapshot.content().keyspace(*keyspace).map(|k| &k.name);
+        all.push(Refresh {
+            domain: None,
+            name: alloc::format!("{}, all of it", name.map_or("", String::as_str)),
+            at: "when it gets its slots".into(),
+        });
+    }
     for wave in waves {
         let Some(keyspace) = snapshot.content().keyspace(wave.keyspace) else {
             continue;
         };
+        let carved = "when its slots are carved out";
         let sides = [
-            (wave.from, "when its slots are carved out"),
-            (wave.to, "when they join it for good"),
+            (wave.from, carved, wave.origin.is_none()),
+            (wave.to, "when they join it for good", !wave.pins),
         ];
-        for (shard, at) in sides {
+        for (shard, at, _) in sides.into_iter().filter(|(_, _, home)| *home) {
             let index = snapshot.content().index_of(shard);
             let home = index.and_then(|index| keyspace.home(index));
             let name = shards.iter().find(|s| s.id == shard);

@@ -1,168 +1,80 @@
-//! From a wish to waves: which slots move where, and what that costs.
+//! From a wish to a plan: which waves, what they move, what that costs, and whether it can be
+//! undone.
+//!
+//! `wish` and `keys` are what may be wished, `options` what may be said beside it. `target` finds
+//! the table that is wanted, `entries` the keys; `cut` makes waves of what moves. `strategy` has the
+//! presets and `advise` chooses among them. `figures` count; `check` refuses a plan that isn't one.
 
-use alloc::collections::BTreeMap;
+mod advise;
+mod check;
+mod cut;
+mod entries;
+mod error;
+mod figures;
+mod keys;
+mod options;
+mod strategy;
+mod target;
+mod text;
+mod wish;
+
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::balance::{all_placed, balanced, modulo_moved_share};
-use crate::error::ErrorCode;
-use crate::ids::{KeyspaceId, ShardId, ShardIndex, Slot};
-use crate::migration::log::{Log, PlannedWave};
-use crate::snapshot::{
-    KeyspaceDraft, Placement, Shard, ShardState, ShardTopology, Snapshot, TopologyError, ring_of,
-    target_weights,
+use crate::migration::log::Log;
+use crate::snapshot::{Digest, Snapshot, Target};
+
+pub use advise::{Advice, Circumstances, Risk, advise_strategy};
+pub(crate) use check::check_log;
+pub use error::PlanError;
+pub use figures::{PlanFigures, PlanTime, Refresh, ShardFigures, Undo, WaveFigures};
+pub use keys::{
+    Half, MergeRanges, MoveKey, MovePrefix, MoveRange, PinKeyspace, SplitRange, Unpin, WishKey,
+    WishMatch, WishPart,
 };
-use crate::wave::slot_runs;
-use crate::weight::Weight;
+pub use options::{Amount, KeyspaceSizes, PlanOptions, Rate, Sizes, SlotSize};
+pub use strategy::{Cut, Cutover, Strategy};
+pub use wish::{Balance, Changes, GrowBits, MoveSlots, ShardRef, SlotList};
 
-/// What is wished.
-///
-/// ```
-/// use ringshift::migration::Changes;
-/// let text = r#"{"add":[{"id":5,"name":"pg-5"}],"reweight":[{"id":1,"weight":0.5}]}"#;
-/// let changes: Changes = serde_json::from_str(text)?;
-/// assert_eq!((changes.add.len(), changes.remove.len()), (1, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "ChangesForPeople")]
-pub struct Changes {
-    /// Shards to add.
-    pub add: Vec<Shard>,
-    /// Shards to empty and strike off the list.
-    pub remove: Vec<ShardId>,
-    /// Shards to give another weight.
-    pub reweight: Vec<(ShardId, Weight)>,
-}
-
-/// The same as people write it.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ChangesForPeople {
-    add: Vec<ShardTopology>,
-    remove: Vec<ShardId>,
-    reweight: Vec<Reweight>,
-}
-
-#[derive(Deserialize)]
+/// What a migration will do. Data: print it, keep it as JSON, then hand its `log` to a
+/// coordinator. `Display` is a table for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reweight {
-    id: ShardId,
-    weight: f64,
-}
-
-impl TryFrom<ChangesForPeople> for Changes {
-    type Error = TopologyError;
-
-    fn try_from(changes: ChangesForPeople) -> Result<Self, TopologyError> {
-        let add = changes.add.iter().map(ShardTopology::shard);
-        let reweight = changes.reweight.iter().map(|shard| {
-            let weight = Weight::from_f64(shard.weight)?;
-            Ok((shard.id, weight))
-        });
-        Ok(Self {
-            add: add.collect::<Result<_, _>>()?,
-            remove: changes.remove,
-            reweight: reweight.collect::<Result<_, TopologyError>>()?,
-        })
-    }
-}
-
-/// What a migration will do. Data: print it, keep it, then hand its `log` to a coordinator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
+    /// The cluster that it was made for.
+    pub cluster: String,
+    /// The snapshot that it was made from.
+    pub digest: Digest,
+    /// How it is carried out.
+    pub strategy: Strategy,
     /// What the coordinator begins with.
     pub log: Log,
     /// What moves, keyspace by keyspace.
     pub figures: Vec<PlanFigures>,
+    /// What each shard has, before and after.
+    pub shards: Vec<ShardFigures>,
+    /// The waves, in the order of `log.planned`.
+    pub waves: Vec<WaveFigures>,
+    /// How long it takes.
+    pub time: PlanTime,
+    /// The domains whose clients refresh, each once.
+    pub refreshes: Vec<Refresh>,
+    /// What going back means, phase by phase.
+    pub undo: Vec<Undo>,
+    /// Which strategy would fit, and why.
+    pub advice: Advice,
+    /// What should be known before it begins.
+    pub notes: Vec<String>,
 }
 
-/// What moves in one keyspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlanFigures {
-    /// The keyspace.
-    pub keyspace: String,
-    /// Slots there are.
-    pub slots: u32,
-    /// Slots that move.
-    pub slots_moved: u32,
-    /// The least that any plan could move for the same shares.
-    pub slots_least: u32,
-    /// Slots that `hash % N` would move, to the nearest whole one.
-    pub slots_modulo: u32,
-    /// Waves.
-    pub waves: u32,
-}
-
-/// Why a wish can't be planned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// A migration is under way.
-    Busy,
-    /// Nothing is wished.
-    Nothing,
-    /// A shard to remove or reweight isn't there.
-    UnknownShard(ShardId),
-    /// A shard to add is there already.
-    KnownShard(ShardId),
-    /// A key is pinned to a shard that is to go.
-    Pinned {
-        /// The shard.
-        shard: ShardId,
-        /// The keyspace.
-        keyspace: String,
-    },
-    /// The topology that is wished breaks a rule.
-    Topology(TopologyError),
-}
-
-impl PlanError {
-    /// The stable slug.
-    pub const fn code(&self) -> ErrorCode {
-        match self {
-            Self::Topology(error) => error.code(),
-            Self::Busy
-            | Self::Nothing
-            | Self::UnknownShard(_)
-            | Self::KnownShard(_)
-            | Self::Pinned { .. } => ErrorCode::Plan,
-        }
-    }
-}
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => {
-                f.write_str("a migration is under way; let it end, or take it back first")
-            }
-            Self::Nothing => f.write_str("nothing is wished; add, remove or reweight a shard"),
-            Self::UnknownShard(shard) => write!(f, "there is no shard {shard}"),
-            Self::KnownShard(shard) => write!(f, "there is a shard {shard} already"),
-            Self::Pinned { shard, keyspace } => write!(
-                f,
-                "a key of keyspace `{keyspace}` is pinned to shard {shard}; unpin it before the shard goes"
-            ),
-            Self::Topology(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for PlanError {}
-
-impl From<TopologyError> for PlanError {
-    fn from(error: TopologyError) -> Self {
-        Self::Topology(error)
-    }
-}
-
-/// Plans `changes` from `snapshot`: fewest moves, exact shares (or the ring's, for a keyspace that
-/// goes by it), a wave for each pair of shards, split so that none has more than `wave_slots_max`
-/// slots (0: no limit).
+/// Plans `changes` from `snapshot`, online: fewest moves, exact shares (or the ring's, for a
+/// keyspace that goes by it), a wave for each pair of shards, split so that none has more than
+/// `wave_slots_max` slots (0: no limit).
+///
+/// The coordinator's own settings hold; [`plan_with`] writes a strategy's into the plan.
 ///
 /// # Errors
 /// [`PlanError`], and nothing is changed.
@@ -186,199 +98,166 @@ pub fn plan(
     changes: &Changes,
     wave_slots_max: u32,
 ) -> Result<Plan, PlanError> {
+    let options = PlanOptions {
+        wave_slots_max,
+        ..PlanOptions::default()
+    };
+    let mut plan = plan_with(snapshot, changes, &options)?;
+    plan.log.settings = None;
+    Ok(plan)
+}
+
+/// Plans `changes` from `snapshot` as `options` say.
+///
+/// # Errors
+/// [`PlanError`], and nothing is changed.
+///
+/// ```
+/// # use ringshift::*;
+/// # use ringshift::migration::{Changes, PlanOptions, Strategy, plan_with};
+/// let text = r#"{"cluster":"demo","keyspaces":{"users":{"bits":8}},
+///                "shards":[{"id":1,"name":"a"},{"id":2,"name":"b"}]}"#;
+/// let snapshot = serde_json::from_str::<Topology>(text)?.snapshot()?;
+/// let wish = r#"{"add":[{"id":3,"name":"c"}],
+///                "move_slots":[{"keyspace":"users","slots":"1-50","to":"c"}]}"#;
+/// let options = PlanOptions { strategy: Some(Strategy::OverShardMove), ..PlanOptions::default() };
+/// let plan = plan_with(&snapshot, &serde_json::from_str::<Changes>(wish)?, &options)?;
+/// assert_eq!(plan.figures[0].slots_moved, 50);
+/// assert!(plan.to_string().contains("over-shard-move"));
+///
+/// let past = r#"{"move_slots":[{"keyspace":"users","slots":"256","to":"b"}]}"#;
+/// assert!(plan_with(&snapshot, &serde_json::from_str::<Changes>(past)?, &options).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn plan_with(
+    snapshot: &Snapshot,
+    changes: &Changes,
+    options: &PlanOptions,
+) -> Result<Plan, PlanError> {
     let content = snapshot.content();
-    if content
-        .keyspaces
-        .iter()
-        .any(|keyspace| !keyspace.waves.is_empty())
-    {
+    if content.keyspaces.iter().any(|k| !k.waves.is_empty()) {
         return Err(PlanError::Busy);
     }
     if *changes == Changes::default() {
         return Err(PlanError::Nothing);
     }
-    let shards = shards_after(snapshot, changes)?;
-    let mut log = Log {
-        base: snapshot.epoch(),
-        enlist: Some(shards.clone()),
-        before: Some(content.shards.clone()),
-        delist: changes.remove.clone(),
-        ..Log::default()
-    };
-    let mut figures = Vec::new();
+    known_keyspaces(snapshot, changes)?;
+    let shards = target::shards_after(snapshot, changes)?;
+    unpinned(snapshot, changes)?;
+    let mut notes = Vec::new();
+    let entry_groups = entries::groups(snapshot, changes, &shards, &mut notes)?;
+
+    let mut groups = Vec::new();
+    let mut targets = Vec::new();
     for keyspace in &content.keyspaces {
-        let present = reindexed(snapshot, keyspace, &shards)?;
-        let weights = target_weights(&shards);
-        let target = match keyspace.placement {
-            Placement::Balanced { .. } => {
-                balanced(&present, &weights).map_err(TopologyError::from)?
-            }
-            Placement::Ring { vnodes } => {
-                let ring = ring_of(&shards, &weights, vnodes, keyspace.seed, keyspace.bits)?;
-                all_placed(&ring, &weights).map_err(TopologyError::from)?;
-                ring
-            }
-        };
-        let waves = waves(keyspace.id, &shards, &present, &target, wave_slots_max);
-        figures.push(figures_of(
-            snapshot, keyspace, &shards, &weights, &present, &waves,
-        ));
-        log.planned.extend(waves);
+        let target = target::target_of(snapshot, keyspace, changes, &shards)?;
+        let slots = cut::groups(keyspace.id, &shards, &target.present, &target.wanted);
+        if !slots.is_empty() && entry_groups.iter().any(|g| g.keyspace == keyspace.id) {
+            let keyspace = keyspace.name.clone();
+            return Err(PlanError::Together { keyspace });
+        }
+        groups.extend(slots);
+        note_balance(&keyspace.name, &target, changes, &mut notes);
+        targets.push(target);
     }
-    Ok(Plan { log, figures })
+    let grow = check::grown(snapshot, changes)?;
+    let whole_slots = entry_groups.is_empty() && !changes.move_slots.is_empty();
+    groups.extend(entry_groups);
+    if groups.is_empty() && grow.is_empty() && !changes.changes_shards() {
+        return Err(PlanError::Nothing);
+    }
+
+    let strategy = options.strategy.unwrap_or_default();
+    let mut settings = options.settings.clone().unwrap_or(strategy.settings());
+    let mut cut = strategy.cut();
+    if let Some(cutover) = &options.cutover {
+        cutover.apply(&mut settings, &mut cut);
+    }
+    let planned = cut::waves(&groups, &cut, options.wave_slots_max);
+    let waves: Vec<_> = planned
+        .iter()
+        .map(|wave| figures::of_wave(snapshot, &shards, wave, options))
+        .collect();
+    let keyspaces = || content.keyspaces.iter().zip(&targets);
+    let amount = figures::amount(&waves);
+    let plan = Plan {
+        cluster: snapshot.cluster().into(),
+        digest: snapshot.digest(),
+        strategy,
+        figures: keyspaces()
+            .map(|(k, t)| {
+                let mut figures = figures::of_keyspace(snapshot, k, &shards, t, &planned);
+                let touched = entries::slots_touched(&groups, k);
+                figures.slots_least = figures.slots_least.max(touched.min(figures.slots_moved));
+                figures
+            })
+            .collect(),
+        shards: keyspaces()
+            .flat_map(|(k, t)| figures::of_shards(k, &shards, t, &options.sizes))
+            .collect(),
+        time: figures::time(&waves, &settings),
+        refreshes: figures::refreshes(snapshot, &shards, &planned, &grow),
+        undo: figures::undo(&settings),
+        advice: advise_strategy(&options.circumstances(amount, whole_slots)),
+        notes,
+        waves,
+        log: Log {
+            base: snapshot.epoch(),
+            digest: Some(snapshot.digest()),
+            strategy,
+            settings: Some(settings),
+            enlist: Some(shards),
+            before: Some(content.shards.clone()),
+            delist: changes.remove.clone(),
+            grow,
+            planned,
+            ..Log::default()
+        },
+    };
+    plan.check(snapshot)?;
+    Ok(plan)
 }
 
-fn shards_after(snapshot: &Snapshot, changes: &Changes) -> Result<Vec<Shard>, PlanError> {
-    let mut shards = snapshot.content().shards.clone();
-    for &(id, weight) in &changes.reweight {
-        let shard = shards.iter_mut().find(|s| s.id == id);
-        shard.ok_or(PlanError::UnknownShard(id))?.weight = weight;
+fn known_keyspaces(snapshot: &Snapshot, changes: &Changes) -> Result<(), PlanError> {
+    let moves = changes.move_slots.iter().map(|wish| &wish.keyspace);
+    let grows = changes.grow_bits.iter().map(|wish| &wish.keyspace);
+    match moves.chain(grows).find(|name| snapshot.keyspace_named(name).is_none()) {
+        Some(name) => Err(PlanError::UnknownKeyspace(name.clone())),
+        None => Ok(()),
     }
-    for &id in &changes.remove {
-        let shard = shards
-            .iter_mut()
-            .find(|s| s.id == id)
-            .ok_or(PlanError::UnknownShard(id))?;
-        shard.state = ShardState::Draining;
+}
+
+/// A shard that is struck off the list has no overrides left.
+fn unpinned(snapshot: &Snapshot, changes: &Changes) -> Result<(), PlanError> {
+    for &shard in &changes.remove {
         for keyspace in &snapshot.content().keyspaces {
-            let target = crate::snapshot::Target::Shard(id);
-            if keyspace
-                .directory
-                .iter()
-                .any(|entry| entry.target == target)
-            {
+            let mut entries = keyspace.directory.iter();
+            if entries.any(|entry| entry.target == Target::Shard(shard)) {
                 let keyspace = keyspace.name.clone();
-                return Err(PlanError::Pinned {
-                    shard: id,
-                    keyspace,
-                });
+                return Err(PlanError::Pinned { shard, keyspace });
             }
         }
     }
-    for shard in &changes.add {
-        if shards.iter().any(|known| known.id == shard.id) {
-            return Err(PlanError::KnownShard(shard.id));
-        }
-        if shards.iter().any(|known| known.name == shard.name) {
-            let name = shard.name.clone();
-            return Err(TopologyError::Duplicate {
-                what: "shard",
-                name,
-            }
-            .into());
-        }
-        shards.push(shard.clone());
+    Ok(())
+}
+
+fn note_balance(
+    name: &str,
+    target: &target::Target,
+    changes: &Changes,
+    notes: &mut Vec<String>,
+) {
+    if target.full && target.off_before > 0 {
+        notes.push(format!(
+            "keyspace `{name}`: {} slots were off the exact shares before, moved by hand perhaps; this plan restores those shares. To leave them as they are, say balance keep",
+            target.off_before
+        ));
     }
-    shards.sort_by_key(|shard| shard.id);
-    Ok(shards)
-}
-
-/// The present owners, as places in the list of shards that is wished.
-fn reindexed(
-    snapshot: &Snapshot,
-    keyspace: &KeyspaceDraft,
-    shards: &[Shard],
-) -> Result<Vec<ShardIndex>, TopologyError> {
-    keyspace
-        .table()
-        .into_iter()
-        .map(|index| {
-            let id = snapshot
-                .shard_id(index)
-                .ok_or(TopologyError::UnknownShardIndex(index))?;
-            let at = shards.binary_search_by_key(&id, |shard| shard.id);
-            let at = at.ok().and_then(|at| u16::try_from(at).ok());
-            at.map(ShardIndex).ok_or(TopologyError::UnknownShard(id))
-        })
-        .collect()
-}
-
-fn waves(
-    keyspace: KeyspaceId,
-    shards: &[Shard],
-    present: &[ShardIndex],
-    target: &[ShardIndex],
-    slots_max: u32,
-) -> Vec<PlannedWave> {
-    let id = |index: ShardIndex| {
-        shards
-            .get(usize::from(index.0))
-            .map(|shard| shard.id)
-            .unwrap_or_default()
-    };
-    let mut pairs: BTreeMap<(ShardId, ShardId), Vec<Slot>> = BTreeMap::new();
-    for (slot, (&from, &to)) in (0_u32..).zip(present.iter().zip(target)) {
-        if from != to {
-            pairs
-                .entry((id(from), id(to)))
-                .or_default()
-                .push(Slot(slot));
-        }
-    }
-    let size = if slots_max == 0 {
-        usize::MAX
-    } else {
-        slots_max as usize
-    };
-    pairs
-        .into_iter()
-        .flat_map(|((from, to), slots)| {
-            let batches = slots.chunks(size).map(|batch| PlannedWave {
-                keyspace,
-                from,
-                to,
-                slots: slot_runs(batch.iter().copied()),
-                matches: None,
-                origin: None,
-                pins: false,
-            });
-            batches.collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-fn figures_of(
-    snapshot: &Snapshot,
-    keyspace: &KeyspaceDraft,
-    shards: &[Shard],
-    weights: &[Weight],
-    present: &[ShardIndex],
-    waves: &[PlannedWave],
-) -> PlanFigures {
-    let count = |waves: &[PlannedWave]| {
-        waves
-            .iter()
-            .flat_map(|wave| &wave.slots)
-            .map(|range| range.len())
-            .sum::<u32>()
-    };
-    let least = balanced(present, weights).map_or(0, |best| {
-        present
-            .iter()
-            .zip(&best)
-            .filter(|(before, after)| before != after)
-            .count()
-    });
-    let active = |shards: &[Shard]| {
-        shards
-            .iter()
-            .filter(|shard| shard.state == ShardState::Active)
-            .count()
-    };
-    let before = u32::try_from(active(&snapshot.content().shards)).unwrap_or(u32::MAX);
-    let after = u32::try_from(active(shards)).unwrap_or(u32::MAX);
-    let slots = keyspace.slot_count();
-    let modulo = modulo_moved_share(before, after).map_or(0, |(moved, of)| {
-        (u64::from(slots) * moved + of / 2)
-            .checked_div(of)
-            .unwrap_or(0)
-    });
-    PlanFigures {
-        keyspace: keyspace.name.clone(),
-        slots,
-        slots_moved: count(waves),
-        slots_least: u32::try_from(least).unwrap_or(u32::MAX),
-        slots_modulo: u32::try_from(modulo).unwrap_or(u32::MAX),
-        waves: u32::try_from(waves.len()).unwrap_or(u32::MAX),
+    if target.off_after > target.off_before || target.off_after > 0 && !changes.move_slots.is_empty()
+    {
+        notes.push(format!(
+            "keyspace `{name}`: {} slots will be off the exact shares; a later add, remove or reweight moves them too, unless it says balance keep or none",
+            target.off_after
+        ));
     }
 }

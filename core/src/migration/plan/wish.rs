@@ -7,8 +7,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ShardId, Slot, SlotRange};
-use crate::key::Composite;
 use crate::migration::plan::PlanError;
+use crate::migration::plan::keys::{
+    MergeRanges, MoveKey, MovePrefix, MoveRange, PinKeyspace, SplitRange, Unpin,
+};
 use crate::snapshot::{Shard, ShardTopology, TopologyError};
 use crate::wave::slot_runs;
 use crate::weight::Weight;
@@ -43,6 +45,20 @@ pub struct Changes {
     pub balance: Option<Balance>,
     /// Slots to move by hand.
     pub move_slots: Vec<MoveSlots>,
+    /// Keys to pin to a shard, one by one.
+    pub move_key: Vec<MoveKey>,
+    /// Prefixes, tenants say, to pin to a shard.
+    pub move_prefix: Vec<MovePrefix>,
+    /// Ranges of keys to pin to a shard.
+    pub move_range: Vec<MoveRange>,
+    /// Overrides to take away: their keys go back to where their slots are.
+    pub unpin: Vec<Unpin>,
+    /// Ranges that have an override, to be cut in two.
+    pub split_range: Vec<SplitRange>,
+    /// Ranges that have overrides, to be brought together on one shard.
+    pub merge_ranges: Vec<MergeRanges>,
+    /// Prefixes to send to another keyspace. Refused: see [`PlanError::KeyspacePin`].
+    pub pin_keyspace: Vec<PinKeyspace>,
     /// Keyspaces to give more slots. Alone in its plan.
     pub grow_bits: Vec<GrowBits>,
 }
@@ -202,81 +218,6 @@ impl fmt::Display for SlotList {
     }
 }
 
-/// A key, a prefix or the end of a range as people write it: text, bytes in hex, or the parts of a
-/// composite.
-///
-/// ```
-/// use ringshift::migration::WishKey;
-/// let text: WishKey = serde_json::from_str(r#""acme/""#)?;
-/// let hex: WishKey = serde_json::from_str(r#"{"hex":"61636d652f"}"#)?;
-/// let parts: WishKey = serde_json::from_str(r#"{"parts":["acme",7]}"#)?;
-/// assert_eq!(text.bytes()?, hex.bytes()?);
-/// assert_eq!(parts.bytes()?, ringshift::Composite::new().str("acme").int(7).finish()?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum WishKey {
-    /// Its UTF-8 bytes.
-    Text(String),
-    /// Its bytes, two hexadecimal digits each.
-    Hex {
-        /// The digits.
-        hex: String,
-    },
-    /// The parts of a composite; of a prefix, the first ones.
-    Parts {
-        /// The parts.
-        parts: Vec<WishPart>,
-    },
-}
-
-/// A part of a composite key: text, or an integer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum WishPart {
-    /// An integer: its decimal digits.
-    Number(i64),
-    /// Text.
-    Text(String),
-}
-
-impl WishKey {
-    /// The bytes of it.
-    ///
-    /// # Errors
-    /// [`PlanError::Key`] for anything but pairs of hexadecimal digits, a composite without parts,
-    /// or one that is too long.
-    pub fn bytes(&self) -> Result<Vec<u8>, PlanError> {
-        match self {
-            Self::Text(text) => Ok(text.clone().into_bytes()),
-            Self::Hex { hex } => unhex(hex).ok_or_else(|| PlanError::Key {
-                message: alloc::format!("`{hex}` isn't pairs of hexadecimal digits"),
-            }),
-            Self::Parts { parts } => {
-                let composite = parts.iter().fold(Composite::new(), |key, part| match part {
-                    WishPart::Number(number) => key.int(*number),
-                    WishPart::Text(text) => key.str(text),
-                });
-                composite.finish().map_err(|error| PlanError::Key {
-                    message: error.to_string(),
-                })
-            }
-        }
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
-            _ => None,
-        })
-        .collect()
-}
-
 /// The same as people write it.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -287,6 +228,13 @@ struct ChangesForPeople {
     drain: Vec<ShardId>,
     balance: Option<Balance>,
     move_slots: Vec<MoveSlots>,
+    move_key: Vec<MoveKey>,
+    move_prefix: Vec<MovePrefix>,
+    move_range: Vec<MoveRange>,
+    unpin: Vec<Unpin>,
+    split_range: Vec<SplitRange>,
+    merge_ranges: Vec<MergeRanges>,
+    pin_keyspace: Vec<PinKeyspace>,
     grow_bits: Vec<GrowBits>,
 }
 
@@ -313,6 +261,13 @@ impl TryFrom<ChangesForPeople> for Changes {
             drain: changes.drain,
             balance: changes.balance,
             move_slots: changes.move_slots,
+            move_key: changes.move_key,
+            move_prefix: changes.move_prefix,
+            move_range: changes.move_range,
+            unpin: changes.unpin,
+            split_range: changes.split_range,
+            merge_ranges: changes.merge_ranges,
+            pin_keyspace: changes.pin_keyspace,
             grow_bits: changes.grow_bits,
         })
     }
