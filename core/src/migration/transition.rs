@@ -122,6 +122,13 @@ pub(crate) fn advance(
             wave.authority_epoch = epoch;
             wave.drained = epoch;
         }
+        (Move::Offline, Phase::DoubleWrite) => {
+            wave.phase = Phase::Reversed;
+            // `from` served the reads until now.
+            wave.first = Side::From;
+            wave.authority_epoch = epoch;
+            wave.drained = epoch;
+        }
         (Move::SwitchBack, Phase::Reversed) => {
             wave.phase = Phase::DoubleWrite;
             wave.first = Side::To;

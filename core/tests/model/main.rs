@@ -87,6 +87,7 @@ fn world(scripts: Vec<Vec<Do>>, loaded: Vec<(u8, u8)>, faults: Faults) -> World 
             checkpoint_chunks: 8,
             barrier_ms: 10,
             retry_ms: 0,
+            ..Settings::default()
         }),
         policy: Policy {
             deadline_ms: u32::MAX,

@@ -83,6 +83,7 @@ pub(crate) fn settings() -> Settings {
         checkpoint_chunks: 8,
         barrier_ms: 10,
         retry_ms: 0,
+        ..Settings::default()
     }
 }
 

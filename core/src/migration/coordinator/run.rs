@@ -265,6 +265,7 @@ impl Coordinator {
                 Phase::ReadNew => ppm != wave.ramp_ppm,
                 Phase::Prepare | Phase::Reversed | Phase::Ended(Side::From | Side::To) => false,
             },
+            Move::Offline => wave.phase == Phase::DoubleWrite,
             Move::Unread => wave.phase == Phase::ReadNew,
             Move::Switch => wave.phase == Phase::ReadNew && wave.ramp_ppm == crate::wave::PPM,
             Move::SwitchBack => wave.phase == Phase::Reversed,
