@@ -228,7 +228,9 @@ pub(crate) fn grow(
         let keyspace = draft.keyspace_mut(id);
         let keyspace = keyspace.ok_or(TopologyError::Empty("keyspace"))?;
         if !keyspace.waves.is_empty() {
-            return Err(TopologyError::Unsupported("more slots while waves are in flight"));
+            return Err(TopologyError::Unsupported(
+                "more slots while waves are in flight",
+            ));
         }
         let more = bits.checked_sub(keyspace.bits).filter(|&more| more > 0);
         let (Some(more), true) = (more, bits <= SLOT_BITS_MAX) else {

@@ -14,7 +14,9 @@ const TB: u64 = 1_000_000_000_000;
 const TINY_BYTES: u64 = 1_000_000_000;
 
 /// How careful to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Risk {
     /// A mistake must be seen before anybody meets it.
@@ -77,7 +79,10 @@ pub fn advise_strategy(facts: &Circumstances) -> Advice {
     let tiny = facts.bytes.is_some_and(|bytes| bytes <= TINY_BYTES);
     if !tiny {
         let size = match facts.bytes {
-            Some(bytes) => format!("{} move, and all of it at once if something is wrong", tell(bytes)),
+            Some(bytes) => format!(
+                "{} move, and all of it at once if something is wrong",
+                tell(bytes)
+            ),
             None => "how much moves isn't known".into(),
         };
         against.push((Strategy::BigBang, size));

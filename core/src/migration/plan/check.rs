@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use crate::ids::{KeyspaceId, SLOT_BITS_MAX};
 use crate::migration::log::Log;
+use crate::migration::plan::Plan;
 use crate::migration::plan::error::PlanError;
 use crate::migration::plan::wish::Changes;
-use crate::migration::plan::Plan;
 use crate::migration::transition;
 use crate::snapshot::{ShardState, Snapshot, TopologyError, limits};
 
@@ -87,8 +87,7 @@ pub(super) fn grown(
     for wish in &changes.grow_bits {
         let id = snapshot.keyspace_named(&wish.keyspace);
         let keyspace = id.and_then(|id| snapshot.content().keyspace(id));
-        let keyspace =
-            keyspace.ok_or_else(|| PlanError::UnknownKeyspace(wish.keyspace.clone()))?;
+        let keyspace = keyspace.ok_or_else(|| PlanError::UnknownKeyspace(wish.keyspace.clone()))?;
         let twice = all.iter().any(|(id, _)| *id == keyspace.id);
         if twice || wish.bits <= keyspace.bits || wish.bits > SLOT_BITS_MAX {
             return Err(PlanError::Bits {

@@ -118,9 +118,11 @@ pub(super) fn waves(groups: &[Group], cut: &Cut, slots_max: u32) -> Vec<PlannedW
 fn shared(groups: &[Group], shares: &[u32]) -> Vec<Group> {
     let whole_slots = groups.iter().filter(|group| group.matches.is_none());
     let total: u64 = whole_slots.map(|group| group.slots.len() as u64).sum();
-    let mut ends = shares
-        .iter()
-        .map(|&ppm| (total * u64::from(ppm.min(PPM))).div_ceil(u64::from(PPM)).max(1));
+    let mut ends = shares.iter().map(|&ppm| {
+        (total * u64::from(ppm.min(PPM)))
+            .div_ceil(u64::from(PPM))
+            .max(1)
+    });
     let mut room = ends.next().unwrap_or(u64::MAX);
     let mut parts = Vec::new();
     for group in groups {

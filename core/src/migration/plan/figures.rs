@@ -117,8 +117,9 @@ pub(super) fn of_keyspace(
     let here = waves.iter().filter(|wave| wave.keyspace == keyspace.id);
     let slots_moved = target_moved(target);
     let least = if target.full {
-        balanced(&target.present, &target_weights(shards))
-            .map_or(0, |best| u32::try_from(moved(&target.present, &best)).unwrap_or(u32::MAX))
+        balanced(&target.present, &target_weights(shards)).map_or(0, |best| {
+            u32::try_from(moved(&target.present, &best)).unwrap_or(u32::MAX)
+        })
     } else {
         slots_moved
     };

@@ -221,7 +221,10 @@ pub fn plan_with(
 fn known_keyspaces(snapshot: &Snapshot, changes: &Changes) -> Result<(), PlanError> {
     let moves = changes.move_slots.iter().map(|wish| &wish.keyspace);
     let grows = changes.grow_bits.iter().map(|wish| &wish.keyspace);
-    match moves.chain(grows).find(|name| snapshot.keyspace_named(name).is_none()) {
+    match moves
+        .chain(grows)
+        .find(|name| snapshot.keyspace_named(name).is_none())
+    {
         Some(name) => Err(PlanError::UnknownKeyspace(name.clone())),
         None => Ok(()),
     }
@@ -241,19 +244,15 @@ fn unpinned(snapshot: &Snapshot, changes: &Changes) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn note_balance(
-    name: &str,
-    target: &target::Target,
-    changes: &Changes,
-    notes: &mut Vec<String>,
-) {
+fn note_balance(name: &str, target: &target::Target, changes: &Changes, notes: &mut Vec<String>) {
     if target.full && target.off_before > 0 {
         notes.push(format!(
             "keyspace `{name}`: {} slots were off the exact shares before, moved by hand perhaps; this plan restores those shares. To leave them as they are, say balance keep",
             target.off_before
         ));
     }
-    if target.off_after > target.off_before || target.off_after > 0 && !changes.move_slots.is_empty()
+    if target.off_after > target.off_before
+        || target.off_after > 0 && !changes.move_slots.is_empty()
     {
         notes.push(format!(
             "keyspace `{name}`: {} slots will be off the exact shares; a later add, remove or reweight moves them too, unless it says balance keep or none",

@@ -138,7 +138,11 @@ fn by_hand(
 ) -> Result<(), PlanError> {
     let mut told: Vec<Option<ShardIndex>> = vec![None; wanted.len()];
     let here = |name: &String| *name == keyspace.name;
-    for wish in changes.move_slots.iter().filter(|wish| here(&wish.keyspace)) {
+    for wish in changes
+        .move_slots
+        .iter()
+        .filter(|wish| here(&wish.keyspace))
+    {
         let (to, _) = resolve(shards, &wish.to)?;
         for slot in wish.slots.slots() {
             let place = usize::try_from(slot.0).unwrap_or(usize::MAX);
@@ -173,7 +177,11 @@ fn kept(
             *count += 1;
         }
     }
-    let untouched = |shard: &Shard| snapshot.shard(shard.id).is_some_and(|before| before == shard);
+    let untouched = |shard: &Shard| {
+        snapshot
+            .shard(shard.id)
+            .is_some_and(|before| before == shard)
+    };
     let all = || shards.iter().zip(weights).zip(&have);
     let stays = |shard: &Shard, weight: &Weight| untouched(shard) && !weight.is_zero();
     let (mut held, mut theirs) = (0_u64, 0_u64);
@@ -196,7 +204,8 @@ fn kept(
             if !stays(shard, weight) || held == 0 {
                 return scaled(weight.thousandths().into());
             }
-            let part = u128::from(have) * u128::from(theirs) * u128::from(Weight::MAX.thousandths());
+            let part =
+                u128::from(have) * u128::from(theirs) * u128::from(Weight::MAX.thousandths());
             let part = part / u128::from(held) / u128::from(unit);
             let part = u32::try_from(part).unwrap_or(u32::MAX);
             Weight::from_thousandths(part).unwrap_or(Weight::MAX)

@@ -39,9 +39,18 @@ impl fmt::Display for Plan {
         }
         table(f, &rows, &[])?;
         for grow in &self.log.grow {
-            writeln!(f, "\nkeyspace {} gets {} slot bits; no row moves", grow.0, grow.1)?;
+            writeln!(
+                f,
+                "\nkeyspace {} gets {} slot bits; no row moves",
+                grow.0, grow.1
+            )?;
         }
-        writeln!(f, "\nadvice  {}: {}", self.advice.strategy, self.advice.reasons.join("; "))?;
+        writeln!(
+            f,
+            "\nadvice  {}: {}",
+            self.advice.strategy,
+            self.advice.reasons.join("; ")
+        )?;
         for note in &self.notes {
             writeln!(f, "note    {note}")?;
         }
@@ -67,8 +76,13 @@ impl Plan {
                 figures.slots_modulo,
                 share(figures.slots_modulo),
             )?;
-            let mut rows = Vec::from([row(&["shard", "before", "after", "ideal", "holds", "then"])]);
-            for shard in self.shards.iter().filter(|s| s.keyspace == figures.keyspace) {
+            let mut rows =
+                Vec::from([row(&["shard", "before", "after", "ideal", "holds", "then"])]);
+            for shard in self
+                .shards
+                .iter()
+                .filter(|s| s.keyspace == figures.keyspace)
+            {
                 rows.push(row(&[
                     &shard.name,
                     &shard.slots_before.to_string(),
@@ -88,7 +102,9 @@ impl Plan {
             return Ok(());
         }
         writeln!(f)?;
-        let head = ["wave", "keyspace", "from", "to", "slots", "keys", "moves", "copy"];
+        let head = [
+            "wave", "keyspace", "from", "to", "slots", "keys", "moves", "copy",
+        ];
         let mut rows = Vec::from([row(&head)]);
         for (at, wave) in self.waves.iter().take(WAVES_SHOWN).enumerate() {
             rows.push(row(&[
@@ -113,10 +129,10 @@ impl Plan {
         if self.waves.is_empty() {
             return Ok(());
         }
-        let copy = self.time.copy_ms.map_or_else(
-            || "unknown without sizes and a rate".to_string(),
-            duration,
-        );
+        let copy = self
+            .time
+            .copy_ms
+            .map_or_else(|| "unknown without sizes and a rate".to_string(), duration);
         writeln!(
             f,
             "\ntime    copying {copy}, soaks {}, rollback window {}",

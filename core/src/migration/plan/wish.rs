@@ -190,10 +190,12 @@ impl TryFrom<SlotsForPeople> for SlotList {
     fn try_from(slots: SlotsForPeople) -> Result<Self, PlanError> {
         match slots {
             SlotsForPeople::Text(text) => text.parse(),
-            SlotsForPeople::Numbers(numbers) => Self::of(numbers.into_iter().map(|start| SlotRange {
-                start,
-                end: start.saturating_add(1),
-            })),
+            SlotsForPeople::Numbers(numbers) => {
+                Self::of(numbers.into_iter().map(|start| SlotRange {
+                    start,
+                    end: start.saturating_add(1),
+                }))
+            }
             SlotsForPeople::Runs(runs) => Self::of(runs),
         }
     }
