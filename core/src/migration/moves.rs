@@ -25,6 +25,8 @@ pub enum Move {
     Shadow,
     /// Compare the two sides.
     Verify,
+    /// Compare some keys of the two sides, while nothing else is to be done.
+    Check,
     /// To read-new at this many keys of a million. A barrier.
     Ramp(u32),
     /// Read-new back to double-write. A barrier.
@@ -99,6 +101,10 @@ pub enum Stage {
     LookFrom,
     /// Collect tombstones.
     Collect,
+    /// Draw keys on one side.
+    Sample,
+    /// Look at them on the other.
+    Compare,
 }
 
 /// A point where a coordinator can be stopped: a stage of a kind of move.
@@ -121,6 +127,7 @@ impl Move {
         Self::Copy,
         Self::Shadow,
         Self::Verify,
+        Self::Check,
         Self::Ramp(0),
         Self::Unread,
         Self::Switch,
@@ -144,6 +151,7 @@ impl Move {
             Self::Copy => "copy",
             Self::Shadow => "shadow",
             Self::Verify => "verify",
+            Self::Check => "check",
             Self::Ramp(_) => "ramp",
             Self::Unread => "unread",
             Self::Switch => "switch",
@@ -169,6 +177,7 @@ impl Move {
             | Self::Copy
             | Self::Shadow
             | Self::Verify
+            | Self::Check
             | Self::Finish
             | Self::Cancel
             | Self::Clean
@@ -180,9 +189,9 @@ impl Move {
     /// The stages that the move may go through, in their order.
     pub const fn stages(self) -> &'static [Stage] {
         use Stage::{
-            Apply, Claim, CloseFrom, CloseTo, Closing, Collect, DigestFrom, DigestTo, DrainApply,
-            DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log, LookFrom,
-            LookTo, Prove, Purge, Read, Reverse, Swap,
+            Apply, Claim, CloseFrom, CloseTo, Closing, Collect, Compare, DigestFrom, DigestTo,
+            DrainApply, DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log,
+            LookFrom, LookTo, Prove, Purge, Read, Reverse, Sample, Swap,
         };
         match self {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
@@ -194,6 +203,7 @@ impl Move {
             Self::Shadow | Self::Retire => &[Swap],
             Self::Delist => &[Log, Swap],
             Self::Verify => &[DigestFrom, DigestTo, KeysFrom, KeysTo, LookTo, LookFrom],
+            Self::Check => &[Sample, Compare, LookTo, LookFrom],
             Self::Ramp(_) | Self::Unread => &[
                 Log,
                 CloseFrom,
@@ -261,6 +271,8 @@ impl Stage {
             Self::LookTo => "look-to",
             Self::LookFrom => "look-from",
             Self::Collect => "collect",
+            Self::Sample => "sample",
+            Self::Compare => "compare",
         }
     }
 }
