@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, SlotRange};
+use crate::migration::checklist::Checklist;
 use crate::migration::moves::Move;
 use crate::migration::plan::Strategy;
 use crate::migration::settings::Settings;
@@ -28,7 +29,7 @@ pub struct Log {
     pub settings: Option<Settings>,
     /// Which way the migration goes.
     pub wish: Wish,
-    /// Why it goes back or is paused; empty while it goes forward.
+    /// Why it goes back or is paused, or why a wave has stepped back last.
     pub reason: String,
     /// The shards as they are to be, until the snapshot has them: new ones, new weights, draining.
     pub enlist: Option<Vec<Shard>>,
@@ -42,6 +43,10 @@ pub struct Log {
     pub kept: bool,
     /// Keyspaces that get more slots, and their bits.
     pub grow: Vec<(KeyspaceId, u8)>,
+    /// Whether somebody has agreed to the point of no return.
+    pub finish_agreed: bool,
+    /// What people have said about the risks.
+    pub checklist: Checklist,
     /// The waves that haven't begun, in their order.
     pub planned: Vec<PlannedWave>,
     /// The barrier that was begun.

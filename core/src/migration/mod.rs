@@ -1,17 +1,31 @@
 //! Carrying a migration out: the coordinator, as a machine of the same kind as an operation.
 
+mod calendar;
+mod checker;
+mod checklist;
 pub mod command;
 mod coordinator;
+mod gates;
 mod install;
 pub mod log;
 pub mod moves;
 mod plan;
 mod settings;
+mod throttle;
 mod transition;
 mod verify;
 
+pub use calendar::{Calendar, CalendarError, Date, Day, Hours, WallClock};
+pub use checker::{CheckFigures, CheckStep, Checker, Checks};
+pub use checklist::{Checklist, ChecklistRule, Item, ItemState, Mark};
 pub use command::{Answer, ChunkId, Command, CommandId, KeyDigest, SlotDigest};
-pub use coordinator::{Action, Coordinator, CoordinatorError, Ending};
+pub use coordinator::{
+    Action, Coordinator, CoordinatorError, Decided, Decision, Doing, Ending, Held, Status,
+    WaveStatus,
+};
+pub use gates::{
+    AfterPatience, Consent, Gate, GateState, Gates, Health, OwnFacts, StoreHealth, Unknown, Verdict,
+};
 pub use install::{home_installs, wave_installs};
 pub use log::{Cursor, Intent, Log, PlannedWave, Wish};
 pub use moves::{Move, Point, Stage};
@@ -23,4 +37,5 @@ pub use plan::{
     WishPart, advise_strategy, plan, plan_with,
 };
 pub use settings::Settings;
+pub use throttle::{Pace, Throttle};
 pub use verify::{Mismatch, Verifier};

@@ -27,6 +27,8 @@ pub enum Move {
     Shadow,
     /// Compare the two sides.
     Verify,
+    /// Compare some keys of the two sides, while nothing else is to be done.
+    Check,
     /// To read-new at this many keys of a million. A barrier.
     Ramp(u32),
     /// Double-write to reversed with the writes held all the while: copies and compares behind the
@@ -104,6 +106,10 @@ pub enum Stage {
     LookFrom,
     /// Collect tombstones.
     Collect,
+    /// Draw keys on one side.
+    Sample,
+    /// Look at them on the other.
+    Compare,
 }
 
 /// A point where a coordinator can be stopped: a stage of a kind of move.
@@ -127,6 +133,7 @@ impl Move {
         Self::Copy,
         Self::Shadow,
         Self::Verify,
+        Self::Check,
         Self::Ramp(0),
         Self::Offline,
         Self::Unread,
@@ -152,6 +159,7 @@ impl Move {
             Self::Copy => "copy",
             Self::Shadow => "shadow",
             Self::Verify => "verify",
+            Self::Check => "check",
             Self::Ramp(_) => "ramp",
             Self::Offline => "offline",
             Self::Unread => "unread",
@@ -184,6 +192,7 @@ impl Move {
             | Self::Copy
             | Self::Shadow
             | Self::Verify
+            | Self::Check
             | Self::Finish
             | Self::Cancel
             | Self::Clean
@@ -195,9 +204,9 @@ impl Move {
     /// The stages that the move may go through, in their order.
     pub const fn stages(self) -> &'static [Stage] {
         use Stage::{
-            Apply, Claim, CloseFrom, CloseTo, Closing, Collect, DigestFrom, DigestTo, DrainApply,
-            DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log, LookFrom,
-            LookTo, Prove, Purge, Read, Reverse, Swap,
+            Apply, Claim, CloseFrom, CloseTo, Closing, Collect, Compare, DigestFrom, DigestTo,
+            DrainApply, DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log,
+            LookFrom, LookTo, Prove, Purge, Read, Reverse, Sample, Swap,
         };
         match self {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
@@ -209,6 +218,7 @@ impl Move {
             Self::Shadow | Self::Retire => &[Swap],
             Self::Delist => &[Log, Swap],
             Self::Verify => &[DigestFrom, DigestTo, KeysFrom, KeysTo, LookTo, LookFrom],
+            Self::Check => &[Sample, Compare, LookTo, LookFrom],
             Self::Ramp(_) | Self::Unread => &[
                 Log,
                 CloseFrom,
@@ -294,6 +304,8 @@ impl Stage {
             Self::LookTo => "look-to",
             Self::LookFrom => "look-from",
             Self::Collect => "collect",
+            Self::Sample => "sample",
+            Self::Compare => "compare",
         }
     }
 }

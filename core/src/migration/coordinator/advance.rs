@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::ids::{DomainId, KeyspaceId, Revision};
 use crate::migration::command::Answer;
 use crate::migration::coordinator::run::Run;
-use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Facts, Task};
+use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
 use crate::migration::install::{home_installs, wave_installs};
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Stage};
@@ -18,6 +18,10 @@ use crate::snapshot::{Draft, Snapshot, TopologyError};
 
 impl Coordinator {
     pub(super) fn run_answered(&mut self, mut run: Run, answer: Answer) {
+        if run.goal == Move::Check {
+            return self.checked(run, answer);
+        }
+        self.spend(&run, &answer);
         let next = match (run.stage, answer) {
             (Stage::Log, Answer::Logged) => return self.logged(run),
             (Stage::Swap, Answer::Swapped) => return self.swapped(run),
@@ -144,7 +148,7 @@ impl Coordinator {
         self.facts.verifier = None;
         if offline && !unwanted {
             let reason = format!("writes were held for {limit_ms} ms, the longest that is allowed");
-            self.roll_back(&reason);
+            self.go_back_for(run.domain, reason);
         }
         if run.stage == Stage::Reverse {
             run.stage = Stage::Swap;
@@ -197,12 +201,18 @@ impl Coordinator {
             };
             self.enter(run, stage);
         } else if end && rows <= self.settings.lag_rows_max {
-            self.facts.caught_up = true;
+            let checked = run
+                .domain
+                .is_some_and(|d| self.watch.checker.handle_caught_up(d));
+            // A check may be about another wave than the one at work.
+            self.facts.caught_up |= !checked;
             self.finished(&run);
         } else if checkpoint {
             // Counted once, even if the next chunk turns out empty.
             run.chunks += 1;
             self.enter(run, Stage::Log);
+        } else if self.interrupts_copying() {
+            self.task = Task::Idle;
         } else {
             self.enter(run, Stage::Read);
         }
@@ -262,7 +272,7 @@ impl Coordinator {
                         first.kind
                     );
                     self.mismatches.extend(found);
-                    self.roll_back(&reason);
+                    self.go_back_for(run.domain, reason);
                     if run.goal == Move::Offline {
                         run.goal = Move::Abort;
                         return self.enter(run, Stage::Swap);
@@ -357,9 +367,11 @@ impl Coordinator {
             return self.recover(CoordinatorError::Senseless { point: run.point() });
         };
         let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
+        let agreed = self.log.finish_agreed;
         self.log = log;
         // A wish that was made meanwhile outlives the swap.
         (self.log.wish, self.log.reason) = (wish, reason);
+        self.log.finish_agreed |= agreed;
         run.installs = installs_after(&snapshot, &run);
         self.snapshot = Some(snapshot);
         if run.installs.is_empty() {
@@ -373,7 +385,7 @@ impl Coordinator {
         self.recoveries = 0;
         self.task = Task::Idle;
         match run.goal {
-            Move::Copy => {}
+            Move::Copy | Move::Check => {}
             Move::Verify => {
                 // It took a while; a barrier wants a short way to the end.
                 self.facts.verifier = None;
@@ -389,12 +401,7 @@ impl Coordinator {
                 self.log = Log::default();
                 self.task = Task::Over(ending);
             }
-            _ => {
-                self.facts = Facts {
-                    since: Some(self.now),
-                    ..Facts::default()
-                }
-            }
+            goal => self.begin_phase(goal),
         }
     }
 }

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::ids::DomainId;
+use crate::migration::checklist::ChecklistRule;
 use crate::migration::coordinator::advance::is_over;
 use crate::migration::coordinator::run::Run;
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
@@ -14,13 +15,18 @@ use crate::migration::plan::check_log;
 use crate::migration::settings::Settings;
 use crate::phase::{Phase, Side};
 use crate::snapshot::{Shard, Snapshot};
+use crate::time::Instant;
 use crate::wave::Wave;
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Run(Move, Option<DomainId>),
+    /// For so long since the phase began.
     Soak(u64),
+    Until(Instant),
     Over(Ending),
+    /// Something was decided: choose anew.
+    Again,
 }
 
 impl Coordinator {
@@ -41,10 +47,17 @@ impl Coordinator {
                 self.task = Task::Over(Ending::Stuck(error));
                 return;
             }
-            self.log = wanted;
             // Every successor goes by what this one begins with.
-            let settings = self.log.settings.take();
-            self.settings = settings.map_or_else(|| Arc::clone(&self.settings), Arc::new);
+            if let Some(settings) = &wanted.settings {
+                self.settings = Arc::new(settings.clone());
+            }
+            let open = wanted.checklist.open(&self.settings);
+            if self.settings.checklist == ChecklistRule::Strict && !open.is_empty() {
+                let error = CoordinatorError::Unconfirmed { items: open };
+                self.task = Task::Over(Ending::Stuck(error));
+                return;
+            }
+            self.log = wanted;
             self.log.settings = Some(Settings::clone(&self.settings));
             let before = Some(snapshot.content().shards.clone());
             self.log.before = self.log.before.take().or(before);
@@ -54,7 +67,10 @@ impl Coordinator {
             return self.start(Move::Decide, Stage::Log, None);
         }
         let next = match self.log.wish {
-            Wish::Forward => self.next_forward(&snapshot),
+            Wish::Forward => {
+                let next = self.next_forward(&snapshot);
+                self.watched(&snapshot, next)
+            }
             Wish::Back => self.next_back(&snapshot),
             Wish::Pause => Next::Over(Ending::Paused {
                 reason: self.log.reason.clone(),
@@ -63,17 +79,19 @@ impl Coordinator {
         match next {
             Next::Over(ending) => self.task = Task::Over(ending),
             Next::Soak(ms) => {
-                let since = *self.facts.since.get_or_insert(self.now);
-                self.task = Task::Soak {
-                    until: since.after(ms),
-                };
+                self.facts.since.get_or_insert(self.now);
+                let until = self.soak_until(&snapshot, ms);
+                self.task = Task::Soak { until };
             }
+            Next::Until(until) => self.task = Task::Soak { until },
+            Next::Again => {}
             Next::Run(goal, domain) => {
                 let stage = match goal {
                     Move::Delist if self.shards_at_end(&snapshot) == snapshot.content().shards => {
                         Stage::Log
                     }
                     Move::Verify if self.facts.verifier.is_some() => Stage::LookTo,
+                    Move::Check => self.check_stage(&snapshot),
                     Move::Enlist | Move::Grow | Move::Delist => Stage::Swap,
                     _ => goal.stages().first().copied().unwrap_or(Stage::Swap),
                 };
@@ -256,7 +274,7 @@ impl Coordinator {
 }
 
 /// All waves, by keyspace and age.
-fn waves(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Wave> {
+pub(super) fn waves(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Wave> {
     snapshot
         .content()
         .keyspaces

@@ -5,9 +5,13 @@
 //! snapshot and the guards say what has happened, the log what was meant.
 
 mod advance;
+mod checking;
 mod choose;
+mod hold;
 mod office;
 mod run;
+mod status;
+mod watch;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -20,6 +24,7 @@ use serde::Serialize;
 use crate::error::ErrorCode;
 use crate::guard::Refusal;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, Term};
+use crate::migration::checklist::Item;
 use crate::migration::command::{Answer, Command, CommandId};
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Point};
@@ -29,6 +34,10 @@ use crate::snapshot::{Snapshot, TopologyError};
 use crate::time::Instant;
 use office::Office;
 use run::Run;
+use watch::Watch;
+
+pub use status::{Doing, Status, WaveStatus};
+pub use watch::{Decided, Decision, Held};
 
 /// What a coordinator wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -108,6 +117,11 @@ pub enum CoordinatorError {
         /// Why.
         message: String,
     },
+    /// The risk checklist is strict, and items of it are open.
+    Unconfirmed {
+        /// The items.
+        items: Vec<Item>,
+    },
     /// A shard goes on refusing a command, whatever is read again.
     Refused {
         /// The shard.
@@ -138,9 +152,10 @@ impl CoordinatorError {
             Self::GuardAhead { .. } => ErrorCode::ForkedSnapshot,
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Topology { .. } => ErrorCode::Topology,
-            Self::OutdatedPlan { .. } | Self::BadPlan { .. } | Self::Senseless { .. } => {
-                ErrorCode::Plan
-            }
+            Self::OutdatedPlan { .. }
+            | Self::BadPlan { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Senseless { .. } => ErrorCode::Plan,
         }
     }
 }
@@ -162,6 +177,13 @@ impl fmt::Display for CoordinatorError {
                 "the plan was made from epoch {plan}, epoch {snapshot} is in force; plan again"
             ),
             Self::BadPlan { message } => f.write_str(message),
+            Self::Unconfirmed { items } => {
+                f.write_str("the risk checklist has open items; confirm or waive ")?;
+                for (i, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
             Self::Refused {
                 shard: Some(shard),
                 point,
@@ -187,9 +209,10 @@ impl core::error::Error for CoordinatorError {}
 /// Carries a migration out.
 ///
 /// - Output: [`poll`](Self::poll).
-/// - Inputs: `handle_answer`, `handle_timeout`; early, late and repeated calls do nothing.
-/// - Commands: `roll_back`, `pause`, `resume`.
-/// - Getters: `snapshot`, `log`, `mismatches`.
+/// - Inputs: `handle_answer`, `handle_timeout`, `handle_health`, `handle_wall_clock`; early, late and
+///   repeated calls do nothing.
+/// - Commands: `roll_back`, `pause`, `resume`, `agree_to_finish`.
+/// - Getters: `snapshot`, `log`, `mismatches`, `status`, `decisions`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Coordinator {
     settings: Arc<Settings>,
@@ -213,6 +236,7 @@ pub struct Coordinator {
     /// The ended wave whose loser was purged.
     cleaned: Option<DomainId>,
     mismatches: Vec<Mismatch>,
+    watch: Watch,
     now: Instant,
 }
 
@@ -269,6 +293,7 @@ impl Coordinator {
             undecided: false,
             cleaned: None,
             mismatches: Vec::new(),
+            watch: Watch::default(),
             now,
         }
     }
@@ -305,6 +330,8 @@ impl Coordinator {
     /// Goes on with a paused migration.
     pub fn resume(&mut self) {
         if self.log.wish == Wish::Pause {
+            // Whoever says so has seen them.
+            self.watch.own.mismatches = 0;
             self.wish(Wish::Forward, "");
         }
     }
@@ -314,6 +341,8 @@ impl Coordinator {
         self.log.wish = wish;
         self.log.reason = reason.into();
         self.undecided = true;
+        self.watch.retreat = None;
+        self.watch.held = None;
         let paused = matches!(self.task, Task::Over(Ending::Paused { .. }));
         if paused || matches!(self.task, Task::Soak { .. }) {
             self.task = Task::Idle;
@@ -332,6 +361,11 @@ impl Coordinator {
                 return Action::Wait {
                     until: self.not_before,
                 };
+            }
+            if let Task::Move(run) = &self.task
+                && let Some(until) = self.paced(run)
+            {
+                return Action::Wait { until };
             }
             let made = match &self.task {
                 Task::Over(ending) => return Action::Over(ending.clone()),
@@ -369,6 +403,10 @@ impl Coordinator {
                 | Answer::Refused(Refusal::StaleTerm { seen: term }),
             ) => {
                 self.task = Task::Over(Ending::SteppedDown { term });
+            }
+            (Task::Move(run), Answer::Unreachable) if self.is_check(&run) => {
+                self.not_before = self.now.after(self.settings.retry_ms);
+                self.watch.checker.handle_silence();
             }
             (Task::Move(run), Answer::Unreachable) => {
                 self.not_before = self.now.after(self.settings.retry_ms);

@@ -91,6 +91,7 @@ impl Coordinator {
                 self.snapshot = Some(snapshot);
                 // A wish that was made here and isn't written down yet outlives a second reading.
                 let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
+                let agreed = self.log.finish_agreed;
                 self.log = log;
                 if let Some(settings) = &self.log.settings
                     && *settings != *self.settings
@@ -99,6 +100,7 @@ impl Coordinator {
                 }
                 if self.undecided {
                     (self.log.wish, self.log.reason) = (wish, reason);
+                    self.log.finish_agreed |= agreed;
                 }
                 self.facts = super::Facts::default();
                 self.closed = None;

@@ -139,6 +139,9 @@ impl Coordinator {
             }
             _ => {}
         }
+        if run.goal == Move::Check {
+            return self.check_command(run);
+        }
         let Context {
             keyspace,
             wave,
@@ -236,7 +239,9 @@ impl Coordinator {
                 keyspace,
                 slots: slots(),
             },
-            Stage::Lead
+            Stage::Sample
+            | Stage::Compare
+            | Stage::Lead
             | Stage::Claim
             | Stage::Guards
             | Stage::Log
