@@ -5,6 +5,7 @@
 //! asks the core, and does what it says in one atomic step.
 
 pub mod client;
+pub mod plan;
 pub mod runner;
 pub mod store;
 pub mod topology;

@@ -5,8 +5,10 @@ mod explain;
 mod init;
 mod keys;
 mod output;
+mod plan;
 mod route;
 mod show;
+mod wish;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -48,6 +50,9 @@ enum Command {
     /// Print the shards, their shares of the slots, and the waves
     #[command(after_help = ENDING)]
     Show(show::Show),
+    /// Say what a change would move, how, for how long, and whether it can be undone; changes nothing
+    #[command(after_help = ENDING)]
+    Plan(Box<plan::Plan>),
 }
 
 /// What `route` and `explain` have in common.
@@ -97,5 +102,6 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Route(keys) => route::run(&keys, out),
         Command::Explain(keys) => explain::run(&keys, out),
         Command::Show(show) => show::run(&show, out),
+        Command::Plan(plan) => plan::run(&plan, out),
     }
 }
