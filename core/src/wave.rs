@@ -81,6 +81,12 @@ impl Wave {
         in_slots(&self.slots, slot)
     }
 
+    /// Whether the keys are fenced by the wave, and are all keys of its slots that no override
+    /// holds.
+    pub const fn is_carved_whole(&self) -> bool {
+        self.phase.is_carved() && self.matches.is_none()
+    }
+
     /// How many slots move.
     pub fn slot_count(&self) -> u32 {
         self.slots.iter().map(|range| range.len()).sum()

@@ -4,14 +4,13 @@
 //! finish what a dead coordinator began. The rule: first the shard that served the reads which now
 //! go elsewhere, so that nobody reads old values there while others read and write new ones.
 
-use crate::hash;
 use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, ShardId, ShardIndex, SlotRange};
 use crate::migration::log::PlannedWave;
 use crate::migration::moves::Move;
 use crate::phase::{Phase, Side};
 use crate::scope::Match;
-use crate::snapshot::{Draft, Home, Shard, Snapshot, TopologyError};
-use crate::wave::{Wave, slot_runs};
+use crate::snapshot::{Draft, Entry, Home, KeyspaceDraft, Shard, Snapshot, Target, TopologyError};
+use crate::wave::{Wave, in_slots, slot_runs};
 
 use alloc::vec::Vec;
 
@@ -79,6 +78,9 @@ pub(crate) fn advance(
         .and_then(|k| k.wave(domain))
         .ok_or(refuse("there is no such wave"))?;
     let (from, to) = (index(&draft, old.from)?, index(&draft, old.to)?);
+    // The domain of the override that the members become.
+    let becomes = goal == Move::Finish && old.pins;
+    let pinned = becomes.then(|| draft.take_domain());
     let content = draft
         .keyspace_mut(keyspace)
         .ok_or(refuse("its keyspace is unknown"))?;
@@ -90,7 +92,7 @@ pub(crate) fn advance(
             wave.authority_epoch = epoch;
             wave.first = Side::To;
             // The members leave home: nobody may go on writing them by the home's old epoch.
-            bump(content.home_mut(from), epoch);
+            bump_owner(content, old, from, epoch);
         }
         (Move::Shadow, Phase::DoubleWrite) => {
             wave.phase = Phase::ShadowRead;
@@ -151,13 +153,7 @@ pub(crate) fn advance(
         (Move::Finish, Phase::Reversed) => {
             wave.phase = Phase::Ended(Side::To);
             wave.first = Side::To;
-            let mut table = content.table();
-            for range in &wave.slots {
-                let slots = table.get_mut(range.start as usize..range.end as usize);
-                slots.unwrap_or_default().fill(to);
-            }
-            content.set_table(&table);
-            bump(content.home_mut(to), epoch);
+            finish(content, old, to, epoch, pinned);
         }
         (Move::Cancel, Phase::Prepare) => {
             wave.phase = Phase::Ended(Side::From);
@@ -167,7 +163,7 @@ pub(crate) fn advance(
             wave.phase = Phase::Ended(Side::From);
             wave.shadow_ppm = 0;
             wave.first = Side::From;
-            bump(content.home_mut(from), epoch);
+            bump_owner(content, old, from, epoch);
         }
         (Move::Retire, Phase::Ended(_)) => {
             content.waves.retain(|wave| wave.domain != domain);
@@ -249,15 +245,12 @@ pub(crate) fn grow(
         for home in &mut keyspace.homes {
             home.epoch = epoch;
         }
-        let (rule, seed) = (keyspace.rule, keyspace.seed);
-        for entry in &mut keyspace.directory {
+        let mut directory = core::mem::take(&mut keyspace.directory);
+        for entry in &mut directory {
             entry.epoch = epoch;
             entry.slots = match &entry.matches {
                 // One key has the one slot that it falls into.
-                Match::Exact(key) => {
-                    let hash = hash::xxh3(rule.routing_part(key)?, seed);
-                    slot_runs([hash::slot_of(hash, bits)])
-                }
+                Match::Exact(key) => slot_runs([keyspace.slot_of(key)?]),
                 Match::Prefix(_) | Match::Range { .. } => {
                     let scaled = |run: &SlotRange| SlotRange {
                         start: run.start << more,
@@ -267,8 +260,66 @@ pub(crate) fn grow(
                 }
             };
         }
+        keyspace.directory = directory;
     }
     Ok(draft)
+}
+
+/// Raises the epoch of whom the members of `wave` are carved from, or go back to.
+fn bump_owner(content: &mut KeyspaceDraft, wave: &Wave, from: ShardIndex, epoch: Epoch) {
+    let Some(origin) = wave.origin else {
+        return bump(content.home_mut(from), epoch);
+    };
+    let mut entries = content.directory.iter_mut();
+    if let Some(entry) = entries.find(|entry| entry.domain == origin) {
+        entry.epoch = epoch;
+    }
+}
+
+/// Gives the members of `wave` to `to`: as an override of the domain `pinned`, or to its home.
+fn finish(
+    content: &mut KeyspaceDraft,
+    wave: &Wave,
+    to: ShardIndex,
+    epoch: Epoch,
+    pinned: Option<DomainId>,
+) {
+    let Some(matches) = &wave.matches else {
+        let mut table = content.table();
+        for range in &wave.slots {
+            let slots = table.get_mut(range.start as usize..range.end as usize);
+            slots.unwrap_or_default().fill(to);
+        }
+        content.set_table(&table);
+        return bump(content.home_mut(to), epoch);
+    };
+    // An override that was narrower than its origin lies within it; one as wide takes its slots.
+    let scope = matches.scope();
+    for entry in &mut content.directory {
+        if Some(entry.domain) == wave.origin && entry.matches.scope() == scope {
+            entry.slots = without(&entry.slots, &wave.slots);
+        }
+    }
+    content.directory.retain(|entry| !entry.slots.is_empty());
+    let Some(domain) = pinned else {
+        return bump(content.home_mut(to), epoch);
+    };
+    let entry = Entry {
+        matches: matches.clone(),
+        slots: wave.slots.clone(),
+        target: Target::Shard(wave.to),
+        domain,
+        epoch,
+    };
+    let before = |other: &Entry| (&other.matches, &other.slots) < (&entry.matches, &entry.slots);
+    let at = content.directory.partition_point(before);
+    content.directory.insert(at, entry);
+}
+
+/// The slots of `all` that aren't in `gone`.
+fn without(all: &[SlotRange], gone: &[SlotRange]) -> Vec<SlotRange> {
+    let slots = all.iter().flat_map(|range| range.slots());
+    slot_runs(slots.filter(|&slot| !in_slots(gone, slot)))
 }
 
 fn bump(home: Option<&mut Home>, epoch: Epoch) {

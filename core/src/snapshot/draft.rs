@@ -156,6 +156,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Its domain and epoch, as those of a home.
+    pub const fn as_home(&self) -> Home {
+        Home {
+            domain: self.domain,
+            epoch: self.epoch,
+        }
+    }
+
     /// Whether it has keys of `slot`.
     pub fn has_slot(&self, slot: Slot) -> bool {
         in_slots(&self.slots, slot)

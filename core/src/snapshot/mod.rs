@@ -6,6 +6,7 @@
 mod codec;
 mod draft;
 mod error;
+mod in_front;
 pub mod limits;
 mod topology;
 mod validate;

@@ -58,8 +58,20 @@ impl MemoryShard {
                 }
             }
             Command::Purge {
-                term, fence, limit, ..
-            } => self.removal(*fence, Access::Purge(*term), *limit, false)?,
+                term,
+                fence,
+                limit,
+                release,
+                ..
+            } => {
+                let answer = self.removal(*fence, Access::Purge(*term), *limit, false)?;
+                if let (true, Answer::Removed { end: true, .. }) = (*release, &answer)
+                    && let Some(keyspace) = self.guard.row(fence.domain).map(|row| row.keyspace)
+                {
+                    self.guard.release(keyspace, fence.domain);
+                }
+                answer
+            }
             Command::Collect {
                 term, fence, limit, ..
             } => self.removal(*fence, Access::Collect(*term), *limit, true)?,

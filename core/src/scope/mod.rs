@@ -4,11 +4,15 @@
 //! rule serves them: of the intervals that contain a key, the innermost decides. That has one
 //! answer, because any two intervals of a keyspace are disjoint, or one encloses the other.
 
+mod nest;
+
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use nest::{Nest, Runs};
 
 /// Which keys an override, or a wave, is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
