@@ -177,6 +177,7 @@ pub mod docs {
         protocol = "../docs/PROTOCOL.md";
         design = "../docs/DESIGN.md";
         storage = "../docs/STORAGE.md";
+        strategies = "../docs/STRATEGIES.md";
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod driven;
 mod forged;
+mod keys;
 mod strategies;
 mod wishes;
 mod world;

@@ -4,9 +4,8 @@ use ringshift::migration::command::{Answer, Command, KeyDigest, sample};
 use ringshift::recipes::sqlite as recipe;
 use ringshift::store::columns_of_guard;
 use ringshift::{
-    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Refusal, Revision, Scope, Slot,
-    SlotRange,
-    Term, admit, check_term, close, takes_effect,
+    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Refusal, Revision, Scope,
+    Slot, SlotRange, Term, admit, check_term, close, takes_effect,
 };
 use rusqlite::Connection;
 
@@ -324,6 +323,10 @@ fn install(connection: &Connection, all: &[InstallRow]) -> Result<()> {
                 }
                 Claim::Release(scope, ranges) => {
                     claim_scope(connection, keyspace, scope, ranges, None)?;
+                }
+                Claim::Bits(bits) => {
+                    let mut statement = connection.prepare_cached(recipe::CLAIM_BITS)?;
+                    statement.execute((keyspace, bits))?;
                 }
             }
         }
