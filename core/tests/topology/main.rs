@@ -5,6 +5,7 @@
     reason = "a test that fails should say where"
 )]
 
+mod scopes;
 mod waves;
 
 use ringshift::{
