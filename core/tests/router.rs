@@ -94,7 +94,7 @@ fn slow_plan(draft: &Draft, keyspace: &KeyspaceDraft, key: &[u8]) -> Plan {
     };
     if let (None, Some(entry)) = (wave, entry) {
         let Target::Shard(shard) = entry.target else {
-            panic!("{entry:?}");
+            unreachable!("{entry:?}");
         };
         return stable(shard, entry.domain, entry.epoch);
     }

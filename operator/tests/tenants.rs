@@ -1,6 +1,11 @@
 //! A tenant that is spread over three shards moves to a fourth, and back home, over SQLite files
 //! and under concurrent writers: nothing is lost, and who isn't of the tenant hardly notices.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

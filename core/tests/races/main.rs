@@ -12,6 +12,10 @@
     clippy::indexing_slicing,
     reason = "a test that meets the unexpected must fail"
 )]
+#![expect(
+    clippy::duplicate_mod,
+    reason = "the same schedules, with another kind of member each time"
+)]
 
 mod kind;
 

@@ -50,7 +50,7 @@ fn with(pins: &[(Match, Vec<SlotRange>)]) -> Result<(), TopologyError> {
 fn rule_of(result: Result<(), TopologyError>) -> &'static str {
     match result {
         Err(TopologyError::Match { rule, .. } | TopologyError::Wave { rule, .. }) => rule,
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -91,6 +91,8 @@ fn each_way_in_which_a_match_is_none() {
     assert_eq!(rule_of(with(&[(range(b"", b""), all.clone())])), every);
     let backwards = with(&[(range(b"b", b"b"), all.clone())]);
     assert_eq!(rule_of(backwards), "it ends before it begins");
+    let single = with(&[(range(b"k", b"k\0"), all.clone())]);
+    assert_eq!(rule_of(single), "it is one key; pin that");
     let key = Match::Exact(b"k".to_vec());
     let elsewhere = "one key has the one slot that it falls into";
     assert_eq!(rule_of(with(&[(key, all)])), elsewhere);
