@@ -7,12 +7,13 @@
 /// The format that [`SCHEMA`] makes and this version reads: `ringshift_meta.format`.
 pub const FORMAT: i64 = 1;
 
-/// The domain of the innermost interval around a key that has the key's slot; NULL for none.
+/// The domain of the innermost interval around a key that has the key's slot; NULL for none. Where
+/// a shard has no intervals, that is asked once a statement.
 macro_rules! apart {
     ($keyspace:literal, $slot:literal, $key:literal) => {
         concat!(
             "\
-(WITH RECURSIVE up (scope, open, past, parent, depth) AS (
+CASE WHEN EXISTS (SELECT 1 FROM ringshift_scope) THEN (WITH RECURSIVE up (scope, open, past, parent, depth) AS (
    SELECT * FROM (
      SELECT o.scope, o.open, o.past, o.parent, 0 FROM ringshift_scope AS o
      WHERE o.keyspace = ",
@@ -35,7 +36,7 @@ macro_rules! apart {
    AND h.slot_end > ",
             $slot,
             "
- ORDER BY depth LIMIT 1)"
+ ORDER BY depth LIMIT 1) END"
         )
     };
 }
@@ -202,7 +203,7 @@ WHERE r.keyspace = ?1 AND r.revision > ?2
           WHERE s.keyspace = ?1 AND s.slot = r.stored_slot >> (20 - ?5)) = ?3
     THEN coalesce(", apart!("?1", "r.stored_slot >> (20 - ?5)", "r.key"), ", ?3) = ?3
     ELSE EXISTS (SELECT 1 FROM ringshift_hold AS q WHERE q.domain = ?3)
-     AND ", apart!("?1", "r.stored_slot >> (20 - ?5)", "r.key"), " = ?3
+     AND (", apart!("?1", "r.stored_slot >> (20 - ?5)", "r.key"), ") = ?3
     END
 ORDER BY r.revision LIMIT ?4");
 
@@ -211,7 +212,7 @@ ORDER BY r.revision LIMIT ?4");
     /// the bits, and the same columns.
     CHANGES_APART = "\
 SELECT key, stored_slot, version, op, value, revision FROM ringshift_apart
-WHERE keyspace = ?1 AND domain = ?3 AND revision > ?2 ORDER BY revision LIMIT ?4";
+WHERE keyspace = ?1 AND domain = ?3 AND +revision > ?2 ORDER BY revision LIMIT ?4";
 
     /// How many rows a domain holds by an interval, counted up to a limit. Keyspace, domain, limit.
     COUNT_APART = "\

@@ -182,6 +182,7 @@ SELECT r.keyspace AS keyspace, r.key AS key, r.stored_slot AS stored_slot, r.ver
        r.revision AS revision, r.op AS op, r.value AS value,
        r.stored_slot >> (20 - coalesce(
          (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = r.keyspace), 4)) AS slot,
+       CASE WHEN EXISTS (SELECT 1 FROM ringshift_scope) THEN
        (WITH RECURSIVE up (scope, open, past, parent, depth) AS (
           SELECT * FROM (
             SELECT o.scope, o.open, o.past, o.parent, 0 FROM ringshift_scope AS o
@@ -198,7 +199,7 @@ SELECT r.keyspace AS keyspace, r.key AS key, r.stored_slot AS stored_slot, r.ver
               (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = r.keyspace), 4)))
           AND h.slot_end > r.stored_slot >> (20 - coalesce(
             (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = r.keyspace), 4))
-        ORDER BY depth LIMIT 1) AS apart
+        ORDER BY depth LIMIT 1) END AS apart
 FROM ringshift_row AS r;
 
 -- The rows that a domain holds by an interval, found by their keys.

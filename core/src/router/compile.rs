@@ -184,16 +184,13 @@ fn in_front(content: &Draft, keyspace: &KeyspaceDraft, entries: &mut [u32]) -> I
             wider.push((matches, &wave.slots, place));
             continue;
         };
-        match keys.iter().position(|known| known == key) {
-            Some(at) => {
-                if let Some(entry) = scoped.get_mut(at) {
-                    *entry = place;
-                }
+        if let Some(at) = keys.iter().position(|known| known == key) {
+            if let Some(entry) = scoped.get_mut(at) {
+                *entry = place;
             }
-            None => {
-                keys.push(key);
-                scoped.push(place);
-            }
+        } else {
+            keys.push(key);
+            scoped.push(place);
         }
     }
     let keys = keys.into_iter();

@@ -237,6 +237,10 @@ impl<T: Copy + Eq> Nest<T> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a test that fails should say where"
+)]
 mod tests {
     use super::*;
     use crate::scope::Match;

@@ -63,15 +63,7 @@ impl MemoryShard {
                 limit,
                 release,
                 ..
-            } => {
-                let answer = self.removal(*fence, Access::Purge(*term), *limit, false)?;
-                if let (true, Answer::Removed { end: true, .. }) = (*release, &answer)
-                    && let Some(keyspace) = self.guard.row(fence.domain).map(|row| row.keyspace)
-                {
-                    self.guard.release(keyspace, fence.domain);
-                }
-                answer
-            }
+            } => self.purge(*fence, *term, *limit, *release)?,
             Command::Collect {
                 term, fence, limit, ..
             } => self.removal(*fence, Access::Collect(*term), *limit, true)?,
@@ -196,6 +188,22 @@ impl MemoryShard {
             })
             .collect();
         (rows, last)
+    }
+
+    fn purge(
+        &mut self,
+        fence: Fence,
+        term: Term,
+        limit: u32,
+        release: bool,
+    ) -> Result<Answer, Refusal> {
+        let answer = self.removal(fence, Access::Purge(term), limit, false)?;
+        if let (true, Answer::Removed { end: true, .. }) = (release, &answer)
+            && let Some(row) = self.guard.row(fence.domain)
+        {
+            self.guard.release(row.keyspace, fence.domain);
+        }
+        Ok(answer)
     }
 
     fn removal(
