@@ -177,6 +177,14 @@ impl Coordinator {
         (bulk && !run.goal.is_barrier() && ready > self.now).then_some(ready)
     }
 
+    /// Whether copying waits for the throttle: no command of it is out.
+    pub(super) fn waits_to_copy(&self) -> bool {
+        match &self.task {
+            Task::Move(run) => run.goal == Move::Copy && self.paced(run).is_some(),
+            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Over(_) => false,
+        }
+    }
+
     /// Counts the rows that an answer has moved or removed.
     pub(super) fn spend(&mut self, run: &Run, answer: &Answer) {
         let rows = match (run.stage, answer) {
