@@ -253,7 +253,10 @@ impl Calendar {
         // It opens where a stretch begins, or with a day in the middle of one.
         let first_of = |day: i64| {
             let midnight = day * DAY_MINUTES;
-            let begins = self.hours.iter().map(|hours| midnight + i64::from(hours.start));
+            let begins = self
+                .hours
+                .iter()
+                .map(|hours| midnight + i64::from(hours.start));
             begins
                 .chain([midnight])
                 .filter(|&minute| minute > start && self.is_open_at(minute))

@@ -8,6 +8,7 @@
 
 mod hours;
 mod pace;
+mod reports;
 mod world;
 
 use ringshift::migration::{

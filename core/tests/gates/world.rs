@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ringshift::hash::{slot_of, stored_slot, xxh3};
 use ringshift::migration::{
-    Action, Answer, Changes, Command, Coordinator, Decided, Ending, Log, Move, Point, Settings,
-    home_installs, plan,
+    Action, Answer, Changes, Command, Coordinator, Decided, Ending, Log, Move, Point, Report,
+    Settings, home_installs, plan,
 };
 use ringshift::record::Record;
 use ringshift::store::{Chunks, Content, MemoryShard};
@@ -44,6 +44,7 @@ pub(crate) struct World {
     pub(crate) coordinator: Coordinator,
     pub(crate) now: u64,
     pub(crate) done: Vec<Done>,
+    pub(crate) report: Report,
     /// A shard that doesn't answer.
     pub(crate) away: Option<ShardId>,
     /// How long a wait lasts at most before the test is asked again.
@@ -104,6 +105,7 @@ impl World {
             coordinator,
             now: 0,
             done: Vec::new(),
+            report: Report::new(Instant::ZERO, 1_795_262_400_000),
             away: None,
             tick_ms: 1_000,
             op: 0,
@@ -233,17 +235,20 @@ impl World {
     pub(crate) fn step(&mut self) -> Option<Ending> {
         match self.coordinator.poll() {
             Action::Do {
-                id, point, command, ..
+                id,
+                point,
+                wave,
+                command,
             } => {
-                let goal = match self.coordinator.status().doing {
-                    ringshift::migration::Doing::Moves { goal, .. } => Some(goal),
-                    _ => None,
-                };
+                let goal = self.coordinator.goal();
                 let answer = self.carry_out(&command);
                 let rows = match &answer {
                     Answer::Changes { rows, .. } | Answer::Removed { rows, .. } => *rows,
                     _ => 0,
                 };
+                let time = self.time();
+                self.report
+                    .handle_command(time, point, goal, wave, &command, &answer);
                 let at = self.now;
                 self.done.push(Done {
                     at,
@@ -251,7 +256,8 @@ impl World {
                     goal,
                     rows,
                 });
-                self.coordinator.handle_answer(self.time(), id, answer);
+                self.coordinator.handle_answer(time, id, answer);
+                self.report.handle_coordinator(time, &self.coordinator);
                 None
             }
             Action::Wait { until } => {
@@ -260,7 +266,12 @@ impl World {
                 self.coordinator.handle_timeout(self.time());
                 None
             }
-            Action::Over(ending) => Some(ending),
+            Action::Over(ending) => {
+                let time = self.time();
+                self.report.handle_coordinator(time, &self.coordinator);
+                self.report.handle_ending(time, &ending);
+                Some(ending)
+            }
         }
     }
 

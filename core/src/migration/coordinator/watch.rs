@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::ids::DomainId;
 use crate::migration::calendar::WallClock;
-use crate::migration::checker::Checker;
+use crate::migration::checker::{CheckFigures, Checker};
 use crate::migration::command::Answer;
 use crate::migration::coordinator::run::Run;
 use crate::migration::coordinator::{Coordinator, Task};
@@ -125,6 +125,19 @@ impl Coordinator {
     /// What the gates have made the coordinator decide, the oldest first; the last 256 of them.
     pub fn decisions(&self) -> impl ExactSizeIterator<Item = &Decision> {
         self.watch.decisions.iter()
+    }
+
+    /// What the checker has done.
+    pub fn checks(&self) -> CheckFigures {
+        self.watch.checker.figures()
+    }
+
+    /// The move that is being carried out, with the number of a ramp.
+    pub fn goal(&self) -> Option<Move> {
+        match &self.task {
+            Task::Move(run) => Some(run.goal),
+            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Over(_) => None,
+        }
     }
 
     /// Looks again at what comes next, where only time was waited for.

@@ -4,8 +4,8 @@ use ringshift::migration::command::{Answer, Command, KeyDigest, sample};
 use ringshift::recipes::sqlite as recipe;
 use ringshift::store::columns_of_guard;
 use ringshift::{
-    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Refusal, Revision, Slot, Term, admit,
-    check_term, close, takes_effect,
+    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Refusal, Revision, Slot,
+    Term, admit, check_term, close, takes_effect,
 };
 use rusqlite::Connection;
 
