@@ -193,6 +193,7 @@ const fn about(goal: Move) -> &'static str {
         | Move::Copy
         | Move::Shadow
         | Move::Verify
+        | Move::Check
         | Move::Ramp(_)
         | Move::Switch
         | Move::Abort => MOVING,
