@@ -464,7 +464,8 @@ fn a_sick_application_turns_it_back_and_the_report_says_so() {
     let estimated = json["waves"][0]["rows_estimated"].as_u64().unwrap();
     assert!(estimated > 0 && estimated <= u64::from(KEYS));
     assert_eq!(json["decisions"].as_array().unwrap().len(), 4, "{json:#}");
-    assert!(json["barriers"].as_array().unwrap().len() >= 4);
+    // Into read-new, and out of it.
+    assert!(json["barriers"].as_array().unwrap().len() >= 2, "{json:#}");
     assert!(read("report.md").contains("SteppedBack"));
     let fresh = cluster.client(3);
     (0..KEYS).for_each(|key| assert_eq!(get(&fresh, key).as_deref(), Some(&b"first"[..])));
