@@ -461,11 +461,15 @@ fn a_sick_application_turns_it_back_and_the_report_says_so() {
     assert!(reporter.behind().progress > 0);
     let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&read("report.json")).unwrap();
-    let estimated = json["waves"][0]["rows_estimated"].as_u64().unwrap();
+    let estimated = json
+        .pointer("/waves/0/rows_estimated")
+        .and_then(serde_json::Value::as_u64)
+        .unwrap();
     assert!(estimated > 0 && estimated <= u64::from(KEYS));
-    assert_eq!(json["decisions"].as_array().unwrap().len(), 4, "{json:#}");
+    let length = |list: &str| json.get(list).and_then(|list| Some(list.as_array()?.len()));
+    assert_eq!(length("decisions"), Some(4), "{json:#}");
     // Into read-new, and out of it.
-    assert!(json["barriers"].as_array().unwrap().len() >= 2, "{json:#}");
+    assert!(length("barriers") >= Some(2), "{json:#}");
     assert!(read("report.md").contains("SteppedBack"));
     let fresh = cluster.client(3);
     (0..KEYS).for_each(|key| assert_eq!(get(&fresh, key).as_deref(), Some(&b"first"[..])));

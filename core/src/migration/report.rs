@@ -419,15 +419,12 @@ impl Progress {
     fn measure(&mut self, at: u64) {
         let (since, rows) = self.stretch;
         let ms = at.saturating_sub(since);
-        if ms > 0 {
-            self.rows_per_s = Some(rows.saturating_mul(1_000) / ms);
-        }
+        let rate = rows.saturating_mul(1_000).checked_div(ms);
+        self.rows_per_s = rate.or(self.rows_per_s);
         if !self.caught_up {
             self.lag_rows = self.rows_estimated.map(|all| all.saturating_sub(self.rows));
-            self.eta_ms = match (self.lag_rows, self.rows_per_s) {
-                (Some(lag), Some(rate)) if rate > 0 => Some(lag.saturating_mul(1_000) / rate),
-                _ => None,
-            };
+            self.eta_ms = (self.lag_rows.zip(self.rows_per_s))
+                .and_then(|(lag, rate)| lag.saturating_mul(1_000).checked_div(rate));
         }
     }
 

@@ -120,8 +120,8 @@ fn a_gate_that_goes_on_failing_steps_the_wave_back_and_at_last_the_migration() {
     assert_eq!(world.decided(), wanted);
     // It waited out its patience each time: thirty seconds from the first failure.
     for pair in world.coordinator.decisions().collect::<Vec<_>>().chunks(2) {
-        let waited = pair[1].at.since(pair[0].at);
-        assert!((30_000..33_000).contains(&waited), "{waited}");
+        let held_ms = pair[1].at.since(pair[0].at);
+        assert!((30_000..33_000).contains(&held_ms), "{held_ms}");
     }
     all_are_first(&world);
 }

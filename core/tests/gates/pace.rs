@@ -1,7 +1,7 @@
 //! The throttle, in a coordinator.
 
 use ringshift::Phase;
-use ringshift::migration::{Ending, Health, Stage};
+use ringshift::migration::{Ending, Health, Move, Stage};
 
 use crate::world::{Done, KEYS, World, settings};
 use crate::{quick, slow};
@@ -81,7 +81,7 @@ fn a_barrier_s_drain_is_never_throttled() {
     let ending = world.run(|world| {
         // Rows that only the authority has, right before the barrier closes.
         let barrier = world.done.last().is_some_and(|done| {
-            done.point.stage == Stage::Log && done.goal.is_some_and(|goal| goal.is_barrier())
+            done.point.stage == Stage::Log && done.goal.is_some_and(Move::is_barrier)
         });
         if barrier {
             for number in 0..20 {
