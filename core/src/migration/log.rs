@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, SlotRange};
 use crate::migration::moves::Move;
 use crate::snapshot::Shard;
+use crate::wave::gaps;
 
 /// The log. An empty one means that no migration is under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,6 +61,7 @@ pub struct PlannedWave {
     /// The shard that they go to.
     pub to: ShardId,
     /// The slots, in runs.
+    #[serde(with = "gaps")]
     pub slots: Vec<SlotRange>,
 }
 

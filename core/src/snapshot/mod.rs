@@ -4,6 +4,7 @@
 //! new [`Draft`], built through the same validation, at the next epoch.
 
 mod codec;
+mod delta;
 mod draft;
 mod error;
 pub mod limits;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Epoch, KeyspaceId, ShardId, ShardIndex};
 
+pub use delta::{DELTA_MAGIC, Delta, DeltaError};
 pub use draft::{
     Draft, Entry, Home, KeyspaceDraft, Match, Placement, Run, Shard, ShardState, Target, runs,
 };
