@@ -264,8 +264,8 @@ fn a_phase_advances_in_128_bytes_among_a_thousand_waves_of_scattered_slots() {
         draft.next_domain.0 = u32::MAX - 5_000;
         let domains: Vec<_> = (0..500).map(|_| draft.take_domain()).collect();
         let keyspace = &mut draft.keyspaces[0];
-        let table: Vec<_> = (0..1 << bits)
-            .map(|n| ShardIndex((n >> 3) as u16 % 4))
+        let table: Vec<_> = (0..1_u32 << bits)
+            .map(|n| ShardIndex(((n >> 3) % 4) as u16))
             .collect();
         keyspace.set_table(&table);
         let of_first: Vec<Slot> = (0..1 << bits)

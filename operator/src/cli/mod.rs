@@ -6,6 +6,7 @@ mod init;
 mod keys;
 mod output;
 mod route;
+mod serve;
 mod show;
 
 use std::ffi::OsString;
@@ -48,6 +49,9 @@ enum Command {
     /// Print the shards, their shares of the slots, and the waves
     #[command(after_help = ENDING)]
     Show(show::Show),
+    /// Hand the routing state out over HTTP, until Ctrl-C
+    #[command(after_help = ENDING)]
+    Serve(serve::Serve),
 }
 
 /// What `route` and `explain` have in common.
@@ -97,5 +101,6 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Route(keys) => route::run(&keys, out),
         Command::Explain(keys) => explain::run(&keys, out),
         Command::Show(show) => show::run(&show, out),
+        Command::Serve(serve) => serve::run(&serve, out),
     }
 }
