@@ -22,6 +22,13 @@ export class Snapshot extends Held<raw.Snapshot> {
   encode(): Uint8Array {
     return this._raw.encode();
   }
+  /**
+   * The snapshot that `bytes` lead to from this one, which stays as it is: those of a delta, or of
+   * a whole snapshot or record. Throws `delta_base` for a delta from another snapshot.
+   */
+  advance(bytes: Uint8Array): Snapshot {
+    return new Snapshot(this._raw.advance(check.binary(bytes, 'a delta')));
+  }
   /** When this state came into force. */
   get epoch(): number {
     return this._raw.epoch();

@@ -15,6 +15,7 @@ use crate::migration::plan::Strategy;
 use crate::migration::settings::Settings;
 use crate::scope::Match;
 use crate::snapshot::{Digest, Shard};
+use crate::wave::gaps;
 
 /// The log. An empty one means that no migration is under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +79,7 @@ pub struct PlannedWave {
     /// The shard that they go to.
     pub to: ShardId,
     /// The slots, in runs.
+    #[serde(with = "gaps")]
     pub slots: Vec<SlotRange>,
     /// Which keys of those slots move; `None`: all that no override holds.
     pub matches: Option<Match>,

@@ -4,6 +4,7 @@
 //! new [`Draft`], built through the same validation, at the next epoch.
 
 mod codec;
+mod delta;
 mod draft;
 mod error;
 mod in_front;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Epoch, KeyspaceId, ShardId, ShardIndex};
 
+pub use delta::{DELTA_MAGIC, Delta, DeltaError};
 pub use draft::{
     Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
 };

@@ -7,6 +7,7 @@ mod keys;
 mod output;
 mod plan;
 mod route;
+mod serve;
 mod show;
 mod wish;
 
@@ -53,6 +54,9 @@ enum Command {
     /// Say what a change would move, how, for how long, and whether it can be undone; changes nothing
     #[command(after_help = ENDING)]
     Plan(Box<plan::Plan>),
+    /// Hand the routing state out over HTTP, until Ctrl-C
+    #[command(after_help = ENDING)]
+    Serve(serve::Serve),
 }
 
 /// What `route` and `explain` have in common.
@@ -103,5 +107,6 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Explain(keys) => explain::run(&keys, out),
         Command::Show(show) => show::run(&show, out),
         Command::Plan(plan) => plan::run(&plan, out),
+        Command::Serve(serve) => serve::run(&serve, out),
     }
 }
