@@ -114,12 +114,14 @@ fn edited(old: &Snapshot, dice: &mut Dice) -> Snapshot {
             let domain = draft.take_domain();
             let matches = Match::Exact(drafts::key(draft.keyspaces[at].rule, dice));
             let target = Target::Shard(draft.shards[dice.below(shards)].id);
+            let slots = draft.keyspaces[at].slots_of(&matches).unwrap();
             let directory = &mut draft.keyspaces[at].directory;
             let place = directory.partition_point(|entry| entry.matches < matches);
             directory.insert(
                 place,
                 Entry {
                     matches,
+                    slots,
                     target,
                     domain,
                     epoch,
@@ -287,6 +289,9 @@ fn a_phase_advances_in_128_bytes_among_a_thousand_waves_of_scattered_slots() {
                 shadow_ppm: 0,
                 strict: false,
                 slots: ringshift::slot_runs(slots.filter(|slot| slot.0 % 2 == 0)),
+                matches: None,
+                origin: None,
+                pins: false,
             });
         }
     });

@@ -42,6 +42,9 @@ pub(crate) fn first(cluster: &str) -> Arc<Snapshot> {
         shadow_ppm: 0,
         strict: false,
         slots: ringshift::slot_runs(slots.map(|(slot, _)| slot)),
+        matches: None,
+        origin: None,
+        pins: false,
     });
     Snapshot::build(draft).unwrap().into()
 }

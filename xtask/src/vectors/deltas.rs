@@ -131,8 +131,10 @@ fn edited(steps: &mut Vec<Step>) -> Result<(), String> {
             (second.id.0, second.name) = (9, "second".to_owned());
             let homes = second.homes.iter_mut().zip(domains);
             homes.for_each(|(home, domain)| home.domain = domain);
+            let matches = Match::Exact("ключ".into());
             keyspace.directory.push(Entry {
-                matches: Match::Exact("ключ".into()),
+                slots: keyspace.slots_of(&matches).unwrap_or_default(),
+                matches,
                 target: Target::Shard(ShardId(7)),
                 domain: domains.last().copied().unwrap_or(DomainId(0)),
                 epoch,
