@@ -5,6 +5,7 @@
 //! overrides, or at its wave.
 
 mod compile;
+mod transaction;
 
 use alloc::format;
 use alloc::string::{String, ToString};
