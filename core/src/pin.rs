@@ -55,6 +55,8 @@ pub enum PinError {
         /// The other one.
         again: usize,
     },
+    /// A key that the transaction was not begun with.
+    NotNamed,
     /// One of them isn't a key of this keyspace.
     Key {
         /// Its place.
@@ -73,7 +75,9 @@ impl PinError {
     /// The stable slug.
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::Empty | Self::TooMany(_) | Self::Twice { .. } => ErrorCode::TransactionKeys,
+            Self::Empty | Self::TooMany(_) | Self::Twice { .. } | Self::NotNamed => {
+                ErrorCode::TransactionKeys
+            }
             Self::Key { error, .. } => error.code(),
             Self::CrossShard { .. } => ErrorCode::CrossShard,
         }
@@ -91,6 +95,9 @@ impl fmt::Display for PinError {
             Self::Twice { first, again } => write!(
                 f,
                 "key {again} of the transaction is key {first} again; name each once"
+            ),
+            Self::NotNamed => f.write_str(
+                "the key isn't one of the transaction's; name all of its keys when it begins",
             ),
             Self::Key { at, error } => write!(f, "key {at} of the transaction: {error}"),
             Self::CrossShard { shards } => {

@@ -15,9 +15,9 @@ use ringshift::record::{HEADER_BYTES, Record, snapshot_in};
 use ringshift::store::Look;
 use ringshift::{
     AttemptId, Composite, DirectoryError, DomainId, Epoch, ErrorCode, ExactTable, Failure, Guard,
-    Instant, KeyRule, Operation, OperationError, Outcome, Policy, Refusal, Reply, RingShard,
-    Router, ShardId, ShardIndex, Snapshot, SnapshotError, Step, Term, Topology, TopologyError,
-    TransactionError, UnknownAttempt, Version, Weight, ring_table,
+    Instant, KeyRule, Operation, OperationError, Outcome, PinError, Policy, Refusal, Reply,
+    RingShard, Router, ShardId, ShardIndex, Snapshot, SnapshotError, Step, Term, Topology,
+    TopologyError, TransactionError, UnknownAttempt, Version, Weight, ring_table,
 };
 
 fn topology(text: &str) -> Topology {
@@ -215,6 +215,7 @@ fn transactions() -> Vec<(ErrorCode, String)> {
         said!(keyspace.transaction(&["a", "b", "a"]).unwrap_err()),
         said!(keyspace.transaction(&[vec![0; 65_537]]).unwrap_err()),
         said!(keyspace.transaction(&many[..32]).unwrap_err()),
+        said!(PinError::NotNamed),
         said!(TransactionError::Retryable { last }),
         said!(TransactionError::Retryable { last: None }),
         said!(TransactionError::Conflict { key: 1, found }),

@@ -54,6 +54,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether it reads all keys for the caller's work; what it finds is what the work sees.
+    pub fn begins(&self) -> bool {
+        self.parts
+            .iter()
+            .all(|part| part.attempt.kind == AttemptKind::Read)
+    }
+
     /// Whether it may change rows. One that may not needs one unchanging state of the shard, and
     /// no right to write.
     pub fn changes(&self) -> bool {

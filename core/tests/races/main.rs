@@ -18,6 +18,7 @@ mod fences;
 mod reads;
 #[path = "../model/shard.rs"]
 mod shard;
+mod transactions;
 mod waves;
 mod world;
 mod writes;
