@@ -393,7 +393,7 @@ class Playing:
                 client._refresh(ask.newer_than)
                 self.answer = True
             else:
-                # One that nobody waits for is sent before the answer; catch-up carries what it can't.
+                # What nobody waits for is sent before the answer, too; catch-up carries the rest.
                 try:
                     self.answer = self._batch(ask.batch, ask.requests)
                 except Exception as error:

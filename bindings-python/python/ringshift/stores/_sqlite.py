@@ -39,7 +39,7 @@ from ringshift.stores._sqlite_file import (
 )
 
 T = TypeVar("T")
-Failure: TypeAlias = Literal["not_sent", "maybe_applied", "rejected"]
+_Failure: TypeAlias = Literal["not_sent", "maybe_applied", "rejected"]
 PathOf = Callable[[str], "str | os.PathLike[str]"]
 HOME_TERM = 1
 LOOK_VERSION = 12
@@ -91,7 +91,7 @@ class SqliteStore:
         done = self._tried(batch.shard, partial(_batch, batch=batch, requests=requests))
         return done if isinstance(done, BatchResponse) else BatchResponse(BatchReply.failed(done))
 
-    def _tried(self, shard: int, work: Callable[[ShardFile], T]) -> T | Failure:
+    def _tried(self, shard: int, work: Callable[[ShardFile], T]) -> T | _Failure:
         try:
             return work(self.file(shard))
         except Unknown as error:
@@ -103,7 +103,7 @@ class SqliteStore:
                 raise
             return self._failed(shard, error, "not_sent")
 
-    def _failed(self, shard: int, error: BaseException, failure: Failure) -> Failure:
+    def _failed(self, shard: int, error: BaseException, failure: _Failure) -> _Failure:
         if not isinstance(error, RingshiftError):
             error = failed(self.path(shard), error)
         self.last_error = error
