@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ringshift._ringshift import (
     Attempt,
@@ -39,7 +39,6 @@ from ringshift.stores._sqlite_file import (
 )
 
 T = TypeVar("T")
-_Failure: TypeAlias = Literal["not_sent", "maybe_applied", "rejected"]
 PathOf = Callable[[str], "str | os.PathLike[str]"]
 HOME_TERM = 1
 LOOK_VERSION = 12
@@ -91,7 +90,7 @@ class SqliteStore:
         done = self._tried(batch.shard, partial(_batch, batch=batch, requests=requests))
         return done if isinstance(done, BatchResponse) else BatchResponse(BatchReply.failed(done))
 
-    def _tried(self, shard: int, work: Callable[[ShardFile], T]) -> T | _Failure:
+    def _tried(self, shard: int, work: Callable[[ShardFile], T]) -> T | Literal["not_sent", "maybe_applied", "rejected"]:
         try:
             return work(self.file(shard))
         except Unknown as error:
@@ -103,7 +102,7 @@ class SqliteStore:
                 raise
             return self._failed(shard, error, "not_sent")
 
-    def _failed(self, shard: int, error: BaseException, failure: _Failure) -> _Failure:
+    def _failed(self, shard: int, error: BaseException, failure: Literal["not_sent", "maybe_applied", "rejected"]) -> Literal["not_sent", "maybe_applied", "rejected"]:
         if not isinstance(error, RingshiftError):
             error = failed(self.path(shard), error)
         self.last_error = error
