@@ -60,8 +60,16 @@ struct Row {
     found: Option<Found>,
     version: Option<Version>,
     used: Use,
-    /// What is to be written: a value, or `None` to delete.
-    own: Option<Option<Vec<u8>>>,
+    own: Own,
+}
+
+/// What is to become of a row.
+#[derive(Clone, Debug, Default)]
+enum Own {
+    #[default]
+    Keep,
+    Put(Vec<u8>),
+    Delete,
 }
 
 impl Tx<'_> {
@@ -71,11 +79,14 @@ impl Tx<'_> {
     /// [`PinError::NotNamed`] for a key that the transaction wasn't begun with.
     pub fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, PinError> {
         let row = self.row(key)?;
-        if let Some(own) = &row.own {
-            return Ok(own.as_deref());
+        match &row.own {
+            Own::Put(value) => Ok(Some(value)),
+            Own::Delete => Ok(None),
+            Own::Keep => {
+                row.used.read = true;
+                Ok(row.found.as_ref().and_then(|found| found.value.as_deref()))
+            }
         }
-        row.used.read = true;
-        Ok(row.found.as_ref().and_then(|found| found.value.as_deref()))
     }
 
     /// The version of the row that was read, `None` when there is none.
@@ -93,7 +104,7 @@ impl Tx<'_> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn put(&mut self, key: &[u8], value: impl Into<Vec<u8>>) -> Result<(), PinError> {
-        self.write(key, Some(value.into()))
+        self.write(key, Own::Put(value.into()))
     }
 
     /// Deletes the row.
@@ -101,13 +112,13 @@ impl Tx<'_> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn delete(&mut self, key: &[u8]) -> Result<(), PinError> {
-        self.write(key, None)
+        self.write(key, Own::Delete)
     }
 
-    fn write(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), PinError> {
+    fn write(&mut self, key: &[u8], own: Own) -> Result<(), PinError> {
         let row = self.row(key)?;
         row.used.write = true;
-        row.own = Some(value);
+        row.own = own;
         Ok(())
     }
 
@@ -228,11 +239,15 @@ impl Row {
                 value: found.value.as_deref(),
                 op: found.op,
             },
-            (_, Some(own)) => Content::Own {
-                change: own.as_deref().map_or(Change::Delete, Change::Put),
+            (_, Own::Put(value)) => Content::Own {
+                change: Change::Put(value),
                 op,
             },
-            (_, None) => Content::None,
+            (_, Own::Delete) => Content::Own {
+                change: Change::Delete,
+                op,
+            },
+            (_, Own::Keep) => Content::None,
         }
     }
 }
