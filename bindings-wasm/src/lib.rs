@@ -9,6 +9,7 @@ mod migration;
 mod operation;
 mod router;
 mod store;
+mod transaction;
 
 pub use convert::room;
 pub use error::{Fault, error_codes};
@@ -17,3 +18,4 @@ pub use migration::*;
 pub use operation::*;
 pub use router::*;
 pub use store::*;
+pub use transaction::*;
