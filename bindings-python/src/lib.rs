@@ -7,6 +7,7 @@ mod operation;
 mod router;
 mod step;
 mod store;
+mod transaction;
 
 /// The private half of the package `ringshift`.
 #[pyo3::pymodule(gil_used = false)]
@@ -23,6 +24,11 @@ mod _ringshift {
     use crate::store::{
         Chunks, Decision, Effect, GateStep, Guard, MemoryShard, RefreshGate, SqliteRecipe, decide,
         guard_columns, key_bytes, row_digest, sqlite_recipe, statements,
+    };
+    #[pymodule_export]
+    use crate::transaction::{
+        Batch, BatchReply, Transaction, TransactionOutcome, TransactionStep, decide_batch,
+        memory_batch,
     };
 
     #[pymodule_export]

@@ -71,9 +71,9 @@ impl Policy {
     }
 }
 
-type GivenPolicy<'py> = Option<Arg<Bound<'py, Policy>>>;
+pub(crate) type GivenPolicy<'py> = Option<Arg<Bound<'py, Policy>>>;
 
-fn policy_of(given: &GivenPolicy<'_>) -> ringshift::Policy {
+pub(crate) fn policy_of(given: &GivenPolicy<'_>) -> ringshift::Policy {
     given.as_ref().map_or_else(ringshift::Policy::default, |given| given.0.get().0)
 }
 

@@ -238,6 +238,15 @@ impl Keyspace {
         self.with(|keyspace, _| Ok(keyspace.plan(&key)?))
     }
 
+    /// What a transaction on `keys` begins with, or why there can't be one.
+    pub(crate) fn pin(
+        &self,
+        keys: &[Bound<'_, PyAny>],
+    ) -> Result<Result<ringshift::Pinned, ringshift::PinError>, Error> {
+        let keys = keys.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        self.with(|keyspace, _| Ok(keyspace.transaction(&keys)))
+    }
+
     /// The shard indexes of many keys, two bytes each.
     fn indexes<'py>(
         &self,

@@ -164,7 +164,7 @@ const FAILURES: [(&str, Failure); 3] = [
 
 /// How a request failed: Python's text for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct PyFailure(Failure);
+pub(crate) struct PyFailure(pub(crate) Failure);
 
 impl<'py> FromPyObject<'_, 'py> for PyFailure {
     type Error = PyErr;

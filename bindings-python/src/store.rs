@@ -69,7 +69,7 @@ impl Given {
     }
 }
 
-fn content_of(given: Option<&Arg<Given>>) -> Result<Content<'_>, Error> {
+pub(crate) fn content_of(given: Option<&Arg<Given>>) -> Result<Content<'_>, Error> {
     given.map_or(Ok(Content::None), |Arg(given)| given.core())
 }
 
@@ -110,25 +110,30 @@ pub(crate) fn decide(
     content: Option<Arg<Given>>,
     look: Arg<Vec<Bound<'_, PyAny>>>,
 ) -> Result<Decision, Error> {
-    use ringshift::store::Effect as Core;
     let (attempt, look) = (&attempt.0.get().0, look.0);
     let number = |at: usize| look.get(at).and_then(|column| column.extract().ok());
     let op = look.get(LOOK_OP).and_then(|op| op.extract::<Option<&[u8]>>().ok()).flatten();
     let look = Look::of_columns(attempt.fence.domain, number, op)?;
     let decision = look.decide(attempt, content_of(content.as_ref())?);
+    Ok(decision_out(&decision, &look))
+}
+
+/// What the core decided, for Python.
+pub(crate) fn decision_out(decision: &ringshift::store::Decision, look: &Look) -> Decision {
+    use ringshift::store::Effect as Core;
     let (kind, version, deleted, floor) = match decision.effect {
         Core::Keep => ("keep", None, None, None),
         Core::Put { version, deleted, .. } => ("put", Some(version), Some(deleted), None),
         Core::Remove { floor } => ("remove", None, None, Some(floor)),
     };
     let (version, floor) = (version.map(PyVersion), floor.map(PyVersion));
-    Ok(Decision {
+    Decision {
         reply: decision.reply.into(),
         effect: Effect { r#type: kind.to_owned(), version, deleted, floor },
         found: decision.found,
         learned: decision.learned,
         revision: look.revision.0,
-    })
+    }
 }
 
 /// The statements of a shard in SQLite, by name.

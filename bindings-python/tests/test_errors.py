@@ -90,10 +90,12 @@ PROVOKED: dict[str, Callable[[], object]] = {
     "plan": lambda: plan(FIRST, {}),
     "store_damaged": damaged,
 }
-# Ends of operations are data here: an `Outcome`, or the `Refusal` of a `Guard`.
+# Ends of operations are data here: an `Outcome`, a `TransactionOutcome`, or the `Refusal` of a
+# `Guard`.
 ANSWERED = {
     "deadline", "indeterminate", "rejected", "version_conflict", "wrong_role", "stale_epoch",
-    "not_ready", "not_owner", "lease_over", "stale_term",
+    "not_ready", "not_owner", "lease_over", "stale_term", "transaction_keys", "cross_shard",
+    "retryable",
 }  # fmt: skip
 DRIVERS = {
     "disposed", "store_format", "store_busy", "store_io", "topology_missing", "topology_io",

@@ -1,7 +1,7 @@
 /** What a client, a store and a topology source say to each other: data only. */
 
 import type { Snapshot } from './machine.js';
-import type { Attempt, Found, Outcome, Policy, Reply } from './types.js';
+import type { Attempt, Batch, BatchReply, Found, Outcome, Policy, Reply } from './types.js';
 
 /** A value as a caller may give it: bytes, or text as its UTF-8. */
 export type Value = Uint8Array | string;
@@ -40,6 +40,25 @@ export interface Response<F = Found> {
   readonly refused?: boolean;
 }
 
+/** What a store answers to a transaction's batch. */
+export interface BatchResponse {
+  readonly reply: BatchReply;
+  /** What was found for each part, where it was carried out. */
+  readonly found: readonly (Found | null)[];
+  /** What went wrong, for people. */
+  readonly error?: unknown;
+}
+
+/** What a transaction gave. */
+export interface Committed<T> {
+  /** What its work has answered, the last time. */
+  readonly value: T;
+  /** The version that each key was given, in their order; `null` for one that wasn't written. */
+  readonly versions: readonly (bigint | null)[];
+  /** Whether a mirror hadn't confirmed it by then (relaxed mode). */
+  readonly lagging: boolean;
+}
+
 /**
  * The shards' storage. One object serves all shards: `attempt.shard` is the shard's id.
  *
@@ -55,6 +74,11 @@ export interface Store {
    * for no longer.
    */
   send(attempt: Attempt, request: Request, signal?: AbortSignal): Response | PromiseLike<Response>;
+  /**
+   * For transactions: carries all parts of a batch out in one step with the checks of all their
+   * fences, or nothing. There is a request for each part.
+   */
+  batch?(batch: Batch, requests: readonly Request[]): BatchResponse | PromiseLike<BatchResponse>;
   /** Hears of each snapshot before anything is routed by it. */
   install?(snapshot: Snapshot): void;
   /** Called when a client that uses the store is closed. */

@@ -4,6 +4,7 @@ import type { Client, Sender } from './client.js';
 import type {
   CallOptions,
   Change,
+  Committed,
   Ended,
   Request,
   Response,
@@ -13,6 +14,8 @@ import type {
 } from './client-types.js';
 import { Keyspace } from './machine.js';
 import { RingshiftError } from './shapes.js';
+import { bytes } from './transaction.js';
+import type { Tx } from './transaction.js';
 import type { Attempt, Found, Key, Reply, ShardShare } from './types.js';
 
 /** What a caller's own function is given and answers: see {@link ClientKeyspace.run}. */
@@ -102,6 +105,22 @@ export class ClientKeyspace extends Keyspace {
     return this.#run(key, kind, null, send, options);
   }
 
+  /**
+   * Reads and changes several keys of one shard together: all of it, or nothing.
+   *
+   * `work` sees all keys as they were at one moment, and may be called again, with new reads, when
+   * a key was changed or rerouted before the commit. What it throws changes nothing.
+   *
+   * @throws `cross_shard` for keys on several shards, with the keys of each as `shards`.
+   */
+  transaction<T>(
+    keys: readonly Key[],
+    work: (tx: Tx) => T | PromiseLike<T>,
+    options?: CallOptions,
+  ): Promise<Committed<T>> {
+    return this.#client.transact(this, keys, work, options);
+  }
+
   readonly #send: Sender<Found> = (attempt, request, signal) => {
     const { store } = this.#client;
     try {
@@ -145,15 +164,4 @@ function lost(error: unknown): Response {
 
 function response<F>(answer: Reply | Response<F>): Response<F> {
   return 'reply' in answer ? answer : { reply: answer };
-}
-
-/** A caller's value as bytes. */
-function bytes(value: Value): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  const text = value as string & { isWellFormed?(): boolean };
-  if (typeof text === 'string' && text.isWellFormed?.() !== false) {
-    return new TextEncoder().encode(text);
-  }
-  const what = typeof text === 'string' ? 'text with half a surrogate pair' : typeof value;
-  throw new RingshiftError('argument', `a value is bytes or text, not ${what}`);
 }

@@ -2,9 +2,11 @@ import * as raw from 'ringshift-gen';
 import * as check from './check.js';
 import { Held, camel, held, text } from './held.js';
 import { many, put } from './keys.js';
+import type { BatchResponse, Request } from './client-types.js';
 import type {
-  Attempt, Content, Decision, Description, Explanation, Key, Packed, Policy, RefreshStep, Reply,
+  Attempt, Batch, BatchReply, Content, Decision, Description, Explanation, Key, Packed, Policy, RefreshStep, Reply,
   Response, ShadowStep, ShardInfo, ShardShare, Step,
+  TransactionStep,
 } from './types.js';
 
 /** The whole routing state at one epoch. Immutable. */
@@ -272,6 +274,19 @@ export class MemoryShard extends Held<raw.MemoryShard> {
     const request = [...check.attempt(attempt), ...check.content(content)] as const;
     return this._raw.attempt(...request, check.binary(key, 'the key'));
   }
+  /** Carries a transaction's batch out, in one step, or nothing of it. */
+  batch(batch: Batch, requests: readonly Request[]): BatchResponse {
+    const { codes, ops, values } = contents(requests);
+    const keys = packed(requests.map(({ key }) => key));
+    const said = this._raw.batch(batch.numbers, codes, ops, ...keys, ...packed(values));
+    const refused = notDone(said);
+    if (refused !== null) return { reply: refused, found: [] };
+    const all = said as Response[];
+    return {
+      reply: { type: 'done', replies: all.map(({ reply }) => reply) },
+      found: all.map(({ found }) => found ?? null),
+    };
+  }
   /** How many rows there are, tombstones too. */
   get rows(): number {
     return this._raw.rows();
@@ -303,6 +318,93 @@ function integer(column: unknown, at: number): bigint {
   if (typeof column === 'bigint') return column;
   if (Number.isSafeInteger(column)) return BigInt(column as number);
   throw check.bad(`column ${at}`, 'an integer', column);
+}
+
+/** What to do about a batch, from the columns of `LOOK_WRITE` for each part: a decision for each, or the reply. */
+export function decideBatch(
+  batch: Batch, requests: readonly Content[], looks: readonly (readonly (number | bigint | Uint8Array | string | null)[])[],
+): readonly Decision[] | BatchReply {
+  const { codes, ops } = contents(requests);
+  const columns = new BigInt64Array(LOOK_COLUMNS * looks.length);
+  const nulls = new Uint32Array(looks.length);
+  const present = new Uint8Array(16 * looks.length);
+  looks.forEach((look, place) => {
+    for (let at = 0; at < LOOK_COLUMNS; at++) {
+      const column = look[at] ?? null;
+      if (at === LOOK_OP && column !== null) present.set(check.binary(column, 'the operation').subarray(0, 16), 16 * place);
+      else if (column !== null) columns[LOOK_COLUMNS * place + at] = integer(column, at);
+      else nulls[place]! |= 1 << at;
+    }
+  });
+  const said = raw.decideBatch(batch.numbers, codes, ops, columns, nulls, present);
+  return notDone(said) ?? (said as Decision[]);
+}
+
+/** What was said of a batch that wasn't carried out: the place of a part, and its reply. */
+function notDone(said: unknown[]): BatchReply | null {
+  if (typeof said[0] !== 'number') return null;
+  return { type: 'not-done', part: said[0], reply: said[1] as Reply };
+}
+function contents(requests: readonly Content[]): { codes: Uint8Array; ops: Uint8Array; values: Uint8Array[] } {
+  const codes = new Uint8Array(requests.length);
+  const ops = new Uint8Array(16 * requests.length);
+  const values = requests.map((request, at) => {
+    const [code, op, , value] = check.content(request);
+    codes[at] = code;
+    ops.set(op, 16 * at);
+    return value;
+  });
+  return { codes, ops, values };
+}
+/** Bytes back to back, and where each ends. */
+function packed(all: readonly Uint8Array[]): [Uint8Array, Uint32Array] {
+  const ends = new Uint32Array(all.length);
+  let end = 0;
+  all.forEach((one, at) => (ends[at] = end += one.length));
+  const bytes = new Uint8Array(end);
+  all.forEach((one, at) => bytes.set(one, ends[at]! - one.length));
+  return [bytes, ends];
+}
+
+/** Several keys of one shard, changed together, as a machine. */
+export class Transaction extends Held<raw.Transaction> {
+  readonly #keys: [Uint8Array, Uint32Array];
+  /** Begins one; `again`: whether the caller's work can be done once more. */
+  constructor(keyspace: Keyspace, keys: readonly Uint8Array[], again: boolean, policy: Policy | undefined, now: number) {
+    const all = packed(keys);
+    super(new raw.Transaction(keyspaceOf(keyspace), keyspace.id, ...all, again, check.time(now), ...check.limits(policy)));
+    this.#keys = all;
+  }
+  /** What to do next. */
+  poll(): TransactionStep {
+    return this._raw.poll();
+  }
+  /** What the work did with each key: 1 for a read one, 2 for a written one, 3 for both. */
+  commit(now: number, uses: Uint8Array): void {
+    this._raw.commit(check.time(now), uses);
+  }
+  /** Nothing is to be changed. */
+  rollBack(): void {
+    this._raw.rollBack();
+  }
+  /** What a shard answered to batch `id`; throws `unknown_attempt` for one that isn't waited for. */
+  handleReply(now: number, id: number, said: BatchReply): void {
+    const replies = said.type === 'done' ? said.replies : [said.reply];
+    const numbers = replies.flatMap((reply) => {
+      const [code, version, a, b] = check.reply(reply);
+      return [BigInt(code), version ?? -1n, BigInt(a), BigInt(b)];
+    });
+    const part = said.type === 'done' ? -1 : said.part;
+    this._raw.reply(check.time(now), check.uint(id, 'id'), part, BigInt64Array.from(numbers));
+  }
+  /** Pins the keys by the snapshot that the router has now. */
+  handleSnapshot(now: number, keyspace: Keyspace): void {
+    this._raw.snapshot(check.time(now), keyspaceOf(keyspace), keyspace.id, ...this.#keys);
+  }
+  /** Time has passed. */
+  handleTimeout(now: number): void {
+    this._raw.timeout(check.time(now));
+  }
 }
 
 /** A number for a row's whole state: its version and its value, or null for a tombstone. */

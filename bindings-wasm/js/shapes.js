@@ -74,3 +74,34 @@ export const decided = (reply, effect, version, deleted, found, learned, revisio
 });
 export const response = (reply, value, op) =>
   op === undefined ? { reply } : { reply, found: { value: value ?? null, op } };
+
+const PART = 12;
+export function batch(numbers, changes, begins, blocking) {
+  const parts = [];
+  for (let at = 0; at < numbers.length; at += PART) {
+    const [id, shard, keyspace, slot, storedSlot, domain, epoch, kind] =
+      Array.from(numbers.subarray(at, at + 8), Number);
+    const version = numbers[at + 8] < 0n ? null : numbers[at + 8];
+    const foundBy = numbers[at + 9] < 0n ? null : Number(numbers[at + 9]);
+    parts.push({
+      key: Number(numbers[at + 10]),
+      attempt: {
+        id, shard, keyspace, slot, storedSlot, domain, epoch, kind: KINDS[kind], version, foundBy, blocking,
+      },
+    });
+  }
+  const { id, shard } = parts[0].attempt;
+  return { type: 'send', batch: { id, shard, parts, changes, begins, blocking, numbers } };
+}
+export const work = () => ({ type: 'work' });
+const version = (number) => (number < 0n ? null : number);
+export const committed = (versions, lagging) => (
+  { type: 'done', outcome: { type: 'done', versions: Array.from(versions, version), lagging } });
+export function refusedTransaction(code, message, key, found, listed) {
+  const shards = new Map();
+  for (let at = 0; at < listed.length; at += 2) {
+    shards.set(listed[at], [...(shards.get(listed[at]) ?? []), listed[at + 1]]);
+  }
+  const outcome = { type: 'failed', code, message, key: key < 0 ? null : key, found: found ?? null, shards };
+  return { type: 'done', outcome };
+}

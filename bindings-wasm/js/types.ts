@@ -130,6 +130,50 @@ export interface Attempt {
   readonly blocking: boolean;
 }
 
+/** What a transaction's batch says of one key. */
+export interface BatchPart {
+  /** The key's place among those of the transaction. */
+  readonly key: number;
+  readonly attempt: Attempt;
+}
+
+/** One request to one shard about several keys: all of it is carried out in one step, or nothing. */
+export interface Batch {
+  readonly id: number;
+  readonly shard: number;
+  readonly parts: readonly BatchPart[];
+  /** Whether it may change rows. */
+  readonly changes: boolean;
+  /** Whether what it finds is what the caller's work sees. */
+  readonly begins: boolean;
+  /** Whether the transaction waits for the reply. */
+  readonly blocking: boolean;
+  /** The same, as the core says it: what `decideBatch` takes. */
+  readonly numbers: BigInt64Array;
+}
+
+/** What a shard answered to a batch: all was carried out, or nothing. */
+export type BatchReply =
+  | { readonly type: 'done'; readonly replies: readonly Reply[] }
+  | { readonly type: 'not-done'; readonly part: number; readonly reply: Reply };
+
+/** How a transaction ended. */
+export type TransactionOutcome =
+  | { readonly type: 'done'; readonly versions: readonly (bigint | null)[]; readonly lagging: boolean }
+  | {
+    readonly type: 'failed'; readonly code: string; readonly message: string;
+    readonly key: number | null; readonly found: bigint | null;
+    readonly shards: ReadonlyMap<number, readonly number[]>;
+  };
+
+/** What the driver of a transaction is to do next. */
+export type TransactionStep =
+  | { readonly type: 'send'; readonly batch: Batch }
+  | { readonly type: 'work' }
+  | { readonly type: 'refresh'; readonly newerThan: number }
+  | { readonly type: 'wait'; readonly until: number }
+  | { readonly type: 'done'; readonly outcome: TransactionOutcome };
+
 /** How an operation ended. */
 export type Outcome =
   | { readonly type: 'value'; readonly from: number; readonly version: bigint }

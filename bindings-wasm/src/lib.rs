@@ -10,6 +10,7 @@ mod migration;
 mod operation;
 mod router;
 mod store;
+mod transaction;
 
 pub use convert::room;
 pub use error::{Fault, error_codes};
@@ -18,3 +19,4 @@ pub use migration::*;
 pub use operation::*;
 pub use router::*;
 pub use store::*;
+pub use transaction::*;

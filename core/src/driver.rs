@@ -3,6 +3,8 @@
 //! It decides nothing. It sends what the operation says, waits for what it waits for, keeps what
 //! replies have brought, and hands everything back in.
 
+mod transact;
+
 use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -14,6 +16,8 @@ use crate::route::Plan;
 use crate::shadow::{Compared, Shadow, ShadowStep};
 use crate::step::{Attempt, Outcome, Reply, Step};
 use crate::time::Instant;
+
+pub use transact::{TransactionEnvironment, drive_transaction};
 
 /// What a driver needs of the world, for one operation on one key.
 ///

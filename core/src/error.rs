@@ -66,6 +66,12 @@ codes! {
     Rejected => "rejected",
     /// A put-if found another version.
     VersionConflict => "version_conflict",
+    /// A transaction has no keys, too many, or one of them twice.
+    TransactionKeys => "transaction_keys",
+    /// A transaction's keys are ordered by several shards.
+    CrossShard => "cross_shard",
+    /// A transaction's keys were rerouted before its commit: nothing was changed, begin again.
+    Retryable => "retryable",
     /// A shard and the snapshot disagree in a way that only a fork or a bug explains.
     WrongRole => "wrong_role",
     /// A request was routed by an older snapshot than its shard's.

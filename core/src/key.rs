@@ -193,7 +193,7 @@ pub const fn time_bucket(time_ms: u64, width_ms: u64) -> u64 {
 }
 
 /// Why a key can't be routed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyError {
     /// It is longer than [`KEY_BYTES_MAX`].

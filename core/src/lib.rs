@@ -87,6 +87,7 @@
 //! | where a key is, and why | [`Router`], [`Keyspace`], [`Route`], [`Plan`], [`Explanation`] |
 //! | composite keys, hash tags | [`Composite`], [`KeyRule`], [`time_bucket`] |
 //! | one read or write | [`Operation`], [`Step`], [`Attempt`], [`Reply`], [`Outcome`], [`Policy`] |
+//! | several keys of one shard at once | [`Keyspace::transaction`], [`Pinned`], [`Transaction`], [`Batch`] |
 //! | one refresh for many operations | [`RefreshGate`] |
 //! | comparing a read on both shards | [`Shadow`], [`compare`] |
 //! | the shard's side | [`Guard`], [`admit`], [`takes_effect`], [`close`], [`Version::next`] |
@@ -116,6 +117,7 @@ mod key;
 pub mod migration;
 mod op;
 mod phase;
+mod pin;
 mod policy;
 pub mod recipes;
 pub mod record;
@@ -129,6 +131,7 @@ mod snapshot;
 mod step;
 pub mod store;
 mod time;
+mod transaction;
 mod wave;
 mod weight;
 
@@ -141,6 +144,7 @@ pub use ids::*;
 pub use key::*;
 pub use op::Operation;
 pub use phase::*;
+pub use pin::{PinError, Pinned, TRANSACTION_KEYS_MAX};
 pub use policy::{BackoffClass, Policy, RefreshGate, RefreshStep, backoff_ms};
 pub use replicas::replicas;
 pub use ring::*;
@@ -151,6 +155,7 @@ pub use shadow::{Compared, Shadow, ShadowStep};
 pub use snapshot::*;
 pub use step::*;
 pub use time::Instant;
+pub use transaction::*;
 pub use wave::*;
 pub use weight::*;
 

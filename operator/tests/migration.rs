@@ -16,12 +16,15 @@ use ringshift::migration::{
     Settings, Stage, home_installs, plan,
 };
 use ringshift::{
-    Attempt, DomainId, Outcome, Phase, Policy, ShardId, ShardTopology, Snapshot, Term, Topology,
+    Attempt, Batch, DomainId, Outcome, Phase, Policy, ShardId, ShardTopology, Snapshot, Term,
+    Topology,
 };
 use ringshift_operator::Reporter;
 use ringshift_operator::client::{Client, Stores};
 use ringshift_operator::runner::{Event, Observer, Runner, Unobserved};
-use ringshift_operator::store::{Change, Chunks, Content, MemoryStore, Response, Store};
+use ringshift_operator::store::{
+    BatchResponse, Change, Chunks, Content, MemoryStore, Response, Store,
+};
 use ringshift_operator::topology::{MemoryTopology, TopologyStore};
 
 const KEYS: u32 = 200;
@@ -36,6 +39,9 @@ struct Meddler {
 impl Store for Meddler {
     fn attempt(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> Response {
         self.inner.attempt(attempt, key, content)
+    }
+    fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
+        self.inner.batch(batch, requests)
     }
     fn command(&self, command: &Command, chunks: &Chunks) -> Answer {
         (self.meddle)(command, self.inner.command(command, chunks), &self.times)

@@ -19,10 +19,10 @@ const ORDER: &[&[&str]] = &[
     // The words of fencing and its pure rules, which routes and steps carry.
     &["guard"],
     &["snapshot"],
-    &["route", "router"],
+    &["route", "pin", "router"],
     &["step"],
     &["policy"],
-    &["op", "shadow"],
+    &["op", "transaction", "shadow"],
     &["migration"],
     &["record"],
     &["recipes"],

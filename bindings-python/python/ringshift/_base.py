@@ -175,7 +175,8 @@ class Base:
         elif error is not None:
             raise error
 
-    def begin(self, keyspace: Keyspace, key: Key, change: Change | None, reads: bool) -> Call:
+    def named(self) -> tuple[Policy, bytes]:
+        """The policy and the name of one more operation."""
         self.check_open()
         with self._lock:
             number = self._number
@@ -189,9 +190,12 @@ class Base:
             confirm=mine.confirm,
             seed=name ^ number,
         )
+        return policy, name.to_bytes(8, "little") + number.to_bytes(8, "little")
+
+    def begin(self, keyspace: Keyspace, key: Key, change: Change | None, reads: bool) -> Call:
+        policy, op = self.named()
         begin = Operation.read if reads else Operation.write
         operation = begin(keyspace, key, policy, self.now())
-        op = name.to_bytes(8, "little") + number.to_bytes(8, "little")
         return Call(keyspace, key, key_bytes(key), op, change, policy, operation)
 
     def asks(self, call: Call) -> Generator[Ask, Answer, Ended]:
@@ -216,12 +220,16 @@ class Base:
             with self._lock:
                 self._retries += 1
 
+    def count(self, slug: str) -> None:
+        """Counts how an operation ended."""
+        with self._lock:
+            self._outcomes[slug] = self._outcomes.get(slug, 0) + 1
+
     def settle(self, call: Call, ended: Ended) -> Ended:
         """Counts how an operation ended; raises what its caller is to hear of as an error."""
         outcome = ended.outcome
         slug = slug_of(outcome)
-        with self._lock:
-            self._outcomes[slug] = self._outcomes.get(slug, 0) + 1
+        self.count(slug)
         where = f"key {call.key!r} of keyspace `{call.keyspace.name}`"
         if isinstance(outcome, Outcome.Conflict):
             text = f"{where} has {_version(outcome.found)}; read it and decide again"

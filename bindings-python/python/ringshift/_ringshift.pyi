@@ -10,6 +10,8 @@ from ringshift._data import Description, Explanation, Key, PlanFigures, ShardInf
 __all__ = [
     "VERSION",
     "Attempt",
+    "Batch",
+    "BatchReply",
     "Chunks",
     "Coordinator",
     "Decision",
@@ -31,11 +33,16 @@ __all__ = [
     "Snapshot",
     "SqliteRecipe",
     "Step",
+    "Transaction",
+    "TransactionOutcome",
+    "TransactionStep",
     "decide",
+    "decide_batch",
     "error_codes",
     "guard_columns",
     "home_installs",
     "key_bytes",
+    "memory_batch",
     "plan",
     "row_digest",
     "sqlite_recipe",
@@ -577,6 +584,122 @@ class Coordinator:
     @property
     def mismatches(self) -> list[dict[str, Any]]: ...
 
+@final
+class Batch:
+    """One request to one shard about several keys: all of it, or nothing."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def shard(self) -> int: ...
+    @property
+    def blocking(self) -> bool: ...
+    @property
+    def changes(self) -> bool: ...
+    @property
+    def begins(self) -> bool: ...
+    @property
+    def parts(self) -> list[tuple[int, Attempt]]: ...
+
+@final
+class BatchReply:
+    """What came back from a shard."""
+
+    @staticmethod
+    def done(replies: Sequence[Reply]) -> BatchReply: ...
+    @staticmethod
+    def conflict(part: int, found: int | None) -> BatchReply: ...
+    @staticmethod
+    def refused(refusal: Refusal) -> BatchReply: ...
+    @staticmethod
+    def failed(failure: Literal["not_sent", "maybe_applied", "rejected"]) -> BatchReply: ...
+    @property
+    def replies(self) -> list[Reply] | None: ...
+
+@final
+class TransactionOutcome:
+    """How a transaction ended."""
+
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def versions(self) -> list[int | None]: ...
+    @property
+    def lagging(self) -> bool: ...
+    @property
+    def key(self) -> int | None: ...
+    @property
+    def found(self) -> int | None: ...
+    @property
+    def shards(self) -> list[tuple[int, list[int]]]: ...
+
+@disjoint_base
+class TransactionStep:
+    """What the driver is to do next."""
+
+    @final
+    class Send(TransactionStep):
+        __match_args__: ClassVar[tuple[Literal["batch"]]]
+        def __new__(cls, batch: Batch) -> TransactionStep.Send: ...
+        @property
+        def batch(self) -> Batch: ...
+
+    @final
+    class Work(TransactionStep):
+        __match_args__: ClassVar[tuple[Literal["found_by"]]]
+        def __new__(cls, found_by: int) -> TransactionStep.Work: ...
+        @property
+        def found_by(self) -> int: ...
+
+    @final
+    class Refresh(TransactionStep):
+        __match_args__: ClassVar[tuple[Literal["newer_than"]]]
+        def __new__(cls, newer_than: int) -> TransactionStep.Refresh: ...
+        @property
+        def newer_than(self) -> int: ...
+
+    @final
+    class Wait(TransactionStep):
+        __match_args__: ClassVar[tuple[Literal["until"]]]
+        def __new__(cls, until: int | None) -> TransactionStep.Wait: ...
+        @property
+        def until(self) -> int | None: ...
+
+    @final
+    class Done(TransactionStep):
+        __match_args__: ClassVar[tuple[Literal["outcome"]]]
+        def __new__(cls, outcome: TransactionOutcome) -> TransactionStep.Done: ...
+        @property
+        def outcome(self) -> TransactionOutcome: ...
+
+@final
+class Transaction:
+    """A transaction, as a machine: `poll`, and tell it what came of that."""
+
+    @staticmethod
+    def begin(
+        keyspace: Keyspace, keys: Sequence[Key], policy: Policy | None, again: bool, now: int
+    ) -> tuple[Transaction | None, TransactionOutcome | None]: ...
+    def poll(self) -> TransactionStep: ...
+    def commit(self, now: int, uses: Sequence[tuple[bool, bool]]) -> None: ...
+    def roll_back(self) -> None: ...
+    def handle_reply(self, now: int, id: int, reply: BatchReply) -> None: ...
+    def handle_snapshot(self, now: int, keyspace: Keyspace, keys: Sequence[Key]) -> None: ...
+    def handle_timeout(self, now: int) -> None: ...
+
+def decide_batch(
+    batch: Batch,
+    contents: Sequence[Mapping[str, Any] | None],
+    looks: Sequence[Sequence[int | bytes | None]],
+) -> tuple[list[Decision] | None, BatchReply | None]: ...
+def memory_batch(
+    shard: MemoryShard,
+    batch: Batch,
+    keys: Sequence[bytes],
+    contents: Sequence[Mapping[str, Any] | None],
+) -> tuple[BatchReply, list[tuple[bytes | None, bytes] | None]]: ...
 def error_codes() -> list[str]: ...
 def decide(
     attempt: Attempt, content: Mapping[str, Any] | None, look: Sequence[int | bytes | None]

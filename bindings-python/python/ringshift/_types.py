@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from ringshift._ringshift import Attempt, Outcome, Reply, Snapshot
+from ringshift._ringshift import Attempt, BatchReply, Outcome, Reply, Snapshot
 
 KeyPart: TypeAlias = str | bytes | bytearray | memoryview | int
 Key: TypeAlias = KeyPart | tuple[KeyPart, ...] | list[KeyPart]
@@ -72,6 +72,24 @@ class Response:
     found: Found | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BatchResponse:
+    """What a store answers to a batch: the reply, and what was found for each part."""
+
+    reply: BatchReply
+    found: list[Found | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a transaction gave."""
+
+    versions: list[int | None]
+    """The version that each key was given, in their order; None for one that wasn't written."""
+    lagging: bool = False
+    """Whether a mirror hadn't confirmed them by then; catch-up will carry it."""
+
+
 @runtime_checkable
 class Store(Protocol):
     """The shards' storage, for threads. One object serves all shards: see `attempt.shard`.
@@ -79,7 +97,9 @@ class Store(Protocol):
     `send` may be called from several threads at once. An exception counts as `maybe_applied`.
     Optional: `install(snapshot)` hears of each snapshot before anything is routed by it,
     `close()` is called when a client that owns the store is closed, and `blocking = False` says
-    that `send` never waits for anything.
+    that `send` never waits for anything. For transactions, `batch(batch, requests)` carries out
+    all parts of a batch in one step with the checks of all their fences, or nothing: it has one
+    request for each part, and answers a `BatchResponse`.
     """
 
     def send(self, attempt: Attempt, request: Request, /) -> Response:

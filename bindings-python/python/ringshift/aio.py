@@ -25,13 +25,25 @@ from ringshift._base import (
 from ringshift._data import ShardShare
 from ringshift._drive import Answer, Ask, Refresh, Send, Sleep
 from ringshift._keyspace import Routing
-from ringshift._ringshift import Attempt, GateStep, Keyspace, Policy, Shadow, Snapshot
+from ringshift._ringshift import (
+    Attempt,
+    GateStep,
+    Keyspace,
+    Policy,
+    Shadow,
+    Snapshot,
+    TransactionOutcome,
+)
+from ringshift._transaction import Answer as BatchAnswer
+from ringshift._transaction import Running, SendBatch, TrailBatch, Tx, Work, batch_of
 from ringshift._types import (
     AsyncRunner,
     AsyncStore,
     AsyncTopology,
+    BatchResponse,
     Bytes,
     Change,
+    Committed,
     Delete,
     Ended,
     Key,
@@ -75,6 +87,9 @@ class _Inline:
     async def send(self, attempt: Attempt, request: Request) -> Response:
         return self._store.send(attempt, request)
 
+    async def batch(self, *asked: Any) -> BatchResponse:
+        return cast(BatchResponse, batch_of(self._store)(*asked))
+
 
 class _Threaded:
     """A store for threads that does: behind a few threads of its own."""
@@ -86,6 +101,12 @@ class _Threaded:
     async def send(self, attempt: Attempt, request: Request) -> Response:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.pool, self._store.send, attempt, request)
+
+    async def batch(self, *asked: Any) -> BatchResponse:
+        loop = asyncio.get_running_loop()
+        return cast(
+            BatchResponse, await loop.run_in_executor(self.pool, batch_of(self._store), *asked)
+        )
 
 
 def _async_store(store: Store | AsyncStore) -> AsyncStore:
@@ -368,6 +389,27 @@ class AsyncKeyspace(Routing):
         """
         return await self._client._run(self._keyspace, key, None, reads_of(kind), _Own(fn))
 
+    def transaction(self, keys: Iterable[Key]) -> AsyncTransacting:
+        """Reads and changes several keys of one shard together: see `ClientKeyspace.transaction`.
+
+        `async with orders.transaction([a, b]) as tx:`; the methods of `tx` never wait.
+        """
+        return AsyncTransacting(self._client, Running(self._client._base, self._keyspace, keys))
+
+    async def run_transaction(self, keys: Iterable[Key], work: Callable[[Tx], Awaitable[T]]) -> T:
+        """The same with a function, that is called again, with new reads, where that may help."""
+        running = Running(self._client._base, self._keyspace, keys)
+        playing = AsyncPlaying(self._client, running, again=True)
+        while await playing.to_work():
+            try:
+                result = await work(running.tx)
+            except BaseException:
+                await playing.end(False)
+                raise
+            playing.answer = True
+        playing.settle()
+        return result
+
     async def _write(self, key: Key, change: Change) -> Written:
         client = self._client
         ended = await client._run(self._keyspace, key, change, False, client._store)
@@ -393,3 +435,96 @@ def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None])
 
 def _seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
+
+
+class AsyncPlaying:
+    """Plays a transaction over a client's store."""
+
+    def __init__(self, client: AsyncClient, running: Running, *, again: bool) -> None:
+        """Ask nothing yet."""
+        self._client = client
+        self._running = running
+        self._batch = batch_of(client._store)
+        self._asks = running.asks(again)
+        self._outcome: TransactionOutcome | None = None
+        self.answer: BatchAnswer = None
+
+    async def to_work(self) -> bool:
+        """Goes on to the caller's turn; False when the transaction is over."""
+        client = self._client
+        while True:
+            try:
+                ask = self._asks.send(self.answer)
+            except StopIteration as end:
+                self._outcome = end.value
+                return False
+            self.answer = None
+            if isinstance(ask, Work):
+                return True
+            if isinstance(ask, Sleep):
+                await client._sleep(ask.until)
+            elif isinstance(ask, Refresh):
+                try:
+                    async with asyncio.timeout(_seconds(client._base.left(ask.until))):
+                        await client._refresh(ask.newer_than)
+                    self.answer = True
+                except TimeoutError:
+                    pass
+            elif isinstance(ask, TrailBatch):
+                # Sent before the answer; catch-up carries what it can't.
+                until = client._base.now() + self._running.policy.attempt_ms
+                await self._send(SendBatch(ask.batch, ask.requests, until))
+            else:
+                self.answer = await self._send(ask)
+
+    async def _send(self, ask: SendBatch) -> BatchResponse | None:
+        limit = asyncio.timeout(_seconds(self._client._base.left(ask.until)))
+        try:
+            async with limit:
+                answer: BatchResponse = await self._batch(ask.batch, ask.requests)
+                return answer
+        except Exception as error:
+            if limit.expired() and isinstance(error, TimeoutError):
+                return None
+            return self._running.lost(error)
+
+    async def end(self, commit: bool) -> None:
+        """Ends the caller's turn for good."""
+        self.answer = commit
+        await self.to_work()
+
+    def settle(self) -> None:
+        """Raises what the caller is to hear of as an error."""
+        assert self._outcome is not None
+        self._running.settle(self._outcome)
+
+
+class AsyncTransacting:
+    """A transaction, for an `async with` block."""
+
+    def __init__(self, client: AsyncClient, running: Running) -> None:
+        """Begin nothing yet."""
+        self._running = running
+        self._playing = AsyncPlaying(client, running, again=False)
+
+    @property
+    def committed(self) -> Committed | None:
+        """What it gave, once it is committed."""
+        return self._running.committed
+
+    async def __aenter__(self) -> Tx:
+        """Read the keys."""
+        if not await self._playing.to_work():
+            self._playing.settle()
+        return self._running.tx
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Commit, or change nothing when the block has raised."""
+        await self._playing.end(kind is None)
+        if kind is None:
+            self._playing.settle()

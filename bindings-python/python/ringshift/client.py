@@ -28,10 +28,21 @@ from ringshift._base import (
 from ringshift._data import ShardShare
 from ringshift._drive import Answer, Ask, Refresh, Send, Sleep
 from ringshift._keyspace import Routing
-from ringshift._ringshift import Attempt, GateStep, Keyspace, Policy, Shadow, Snapshot
+from ringshift._ringshift import (
+    Attempt,
+    GateStep,
+    Keyspace,
+    Policy,
+    Shadow,
+    Snapshot,
+    TransactionOutcome,
+)
+from ringshift._transaction import Answer as BatchAnswer
+from ringshift._transaction import Running, TrailBatch, Tx, Work, batch_of
 from ringshift._types import (
     Bytes,
     Change,
+    Committed,
     Delete,
     Ended,
     Key,
@@ -317,7 +328,116 @@ class ClientKeyspace(Routing):
         """
         return self._client._run(self._keyspace, key, None, reads_of(kind), _Own(fn))
 
+    def transaction(self, keys: Iterable[Key]) -> Transacting:
+        """Reads and changes several keys of one shard together: all of it, or nothing.
+
+        `with orders.transaction([a, b]) as tx:` reads the keys, all of them at one moment; the
+        block's own changes are committed when it ends, and none of them if it raises. Raises
+        `cross_shard` for keys on several shards. At the end of the block it raises
+        `version_conflict` when a key that the block has looked at was changed meanwhile, and
+        `retryable` when the keys were rerouted: nothing was changed then, and the block can be run
+        again, as `run_transaction` does.
+        """
+        return Transacting(self._client, Running(self._client._base, self._keyspace, keys))
+
+    def run_transaction(self, keys: Iterable[Key], work: Callable[[Tx], T]) -> T:
+        """The same with a function, that is called again, with new reads, where that may help.
+
+        What it answers is answered; what it raises changes nothing.
+        """
+        running = Running(self._client._base, self._keyspace, keys)
+        playing = Playing(self._client, running, again=True)
+        while playing.to_work():
+            try:
+                result = work(running.tx)
+            except BaseException:
+                playing.end(False)
+                raise
+            playing.answer = True
+        playing.settle()
+        return result
+
     def _write(self, key: Key, change: Change) -> Written:
         client = self._client
         ended = client._run(self._keyspace, key, change, False, client._store)
         return client._base.written(ended)
+
+
+class Playing:
+    """Plays a transaction over a client's store."""
+
+    def __init__(self, client: Client, running: Running, *, again: bool) -> None:
+        """Ask nothing yet."""
+        self._client = client
+        self._running = running
+        self._batch = batch_of(client._store)
+        self._asks = running.asks(again)
+        self._outcome: TransactionOutcome | None = None
+        self.answer: BatchAnswer = None
+
+    def to_work(self) -> bool:
+        """Goes on to the caller's turn; False when the transaction is over."""
+        client, running = self._client, self._running
+        while True:
+            try:
+                ask = self._asks.send(self.answer)
+            except StopIteration as end:
+                self._outcome = end.value
+                return False
+            self.answer = None
+            if isinstance(ask, Work):
+                return True
+            if isinstance(ask, Sleep):
+                client._sleep(ask.until)
+            elif isinstance(ask, Refresh):
+                client._refresh(ask.newer_than)
+                self.answer = True
+            else:
+                # What nobody waits for is sent before the answer, too; catch-up carries the rest.
+                try:
+                    self.answer = self._batch(ask.batch, ask.requests)
+                except Exception as error:
+                    self.answer = running.lost(error)
+                if isinstance(ask, TrailBatch):
+                    self.answer = None
+
+    def end(self, commit: bool) -> None:
+        """Ends the caller's turn for good."""
+        self.answer = commit
+        self.to_work()
+
+    def settle(self) -> None:
+        """Raises what the caller is to hear of as an error."""
+        assert self._outcome is not None
+        self._running.settle(self._outcome)
+
+
+class Transacting:
+    """A transaction, for a `with` block."""
+
+    def __init__(self, client: Client, running: Running) -> None:
+        """Begin nothing yet."""
+        self._running = running
+        self._playing = Playing(client, running, again=False)
+
+    @property
+    def committed(self) -> Committed | None:
+        """What it gave, once it is committed."""
+        return self._running.committed
+
+    def __enter__(self) -> Tx:
+        """Read the keys."""
+        if not self._playing.to_work():
+            self._playing.settle()
+        return self._running.tx
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Commit, or change nothing when the block has raised."""
+        self._playing.end(kind is None)
+        if kind is None:
+            self._playing.settle()

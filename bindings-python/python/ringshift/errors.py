@@ -87,6 +87,19 @@ class VersionConflictError(RingshiftError):
     _code = "version_conflict"
 
 
+class CrossShardError(RingshiftError, ValueError):
+    """A transaction's keys are on several shards: ``shards`` has the keys of each, by its name."""
+
+    _code = "cross_shard"
+    shards: dict[str, list[Any]] | None = None
+
+
+class RetryableError(RingshiftError):
+    """A transaction's keys were rerouted before its commit. Nothing was changed: begin again."""
+
+    _code = "retryable"
+
+
 class StoreError(RingshiftError):
     """A shard's file or server said no."""
 
@@ -139,6 +152,9 @@ CLASSES: dict[str, type[RingshiftError]] = {
     "lease_over": OperationFailedError,
     "stale_term": OperationFailedError,
     "version_conflict": VersionConflictError,
+    "transaction_keys": ArgumentError,
+    "cross_shard": CrossShardError,
+    "retryable": RetryableError,
     "plan": PlanError,
     "store_damaged": StoreError,
     "store_format": StoreError,

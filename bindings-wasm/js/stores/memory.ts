@@ -1,7 +1,7 @@
 import { MemoryShard } from '../machine.js';
 import type { Snapshot } from '../machine.js';
-import type { Attempt } from '../types.js';
-import type { Request, Response, Store } from '../client-types.js';
+import type { Attempt, Batch } from '../types.js';
+import type { BatchResponse, Request, Response, Store } from '../client-types.js';
 
 /**
  * Shards in memory, as they are: the core's own, one for each shard of the first snapshot that the
@@ -42,6 +42,13 @@ export class MemoryStore<S extends MemoryShard = MemoryShard> implements Store {
     const shard = this.#shards.get(attempt.shard);
     if (shard === undefined) return { reply: { type: 'failed', failure: 'not_sent' } };
     return shard.attempt(attempt, request.key, request);
+  }
+
+  batch(batch: Batch, requests: readonly Request[]): BatchResponse {
+    const shard = this.#shards.get(batch.shard);
+    if (shard !== undefined) return shard.batch(batch, requests);
+    const reply = { type: 'failed', failure: 'not_sent' } as const;
+    return { reply: { type: 'not-done', part: 0, reply }, found: [] };
   }
 }
 

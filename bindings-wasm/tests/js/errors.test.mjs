@@ -296,6 +296,7 @@ const ELSEWHERE = {
   // Of operations that the client drives: outcomes here, errors there.
   deadline: 'the client', indeterminate: 'the client', rejected: 'the client', version_conflict: 'the client',
   wrong_role: 'the client',
+  transaction_keys: 'transactions.test.mjs', cross_shard: 'transactions.test.mjs', retryable: 'a transaction',
   // Refusals are facts in replies: `operation.test.mjs`.
   stale_epoch: 'a reply', not_ready: 'a reply', not_owner: 'a reply', lease_over: 'a reply',
   store_format: 'the client', store_busy: 'the client', store_io: 'the client',

@@ -114,6 +114,17 @@ impl Look {
             Request::Write(..) => Access::Write,
             Request::Apply { .. } => Access::Apply,
         };
+        self.decide_by(attempt, request, access)
+    }
+
+    /// The same for a request that the guard is to judge by that access.
+    pub(super) fn decide_by(
+        &self,
+        attempt: &Attempt,
+        request: Request,
+        access: Access,
+    ) -> Decision {
+        let rejected = Decision::keep(Reply::Failed(Failure::Rejected));
         let guard = match admit(
             self.guard.as_ref(),
             self.holder,

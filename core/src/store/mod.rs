@@ -5,6 +5,7 @@
 //! answers, all in one transaction. [`MemoryShard`] is a whole shard in memory, for tests, for
 //! simulations, and for pages that show what happens.
 
+mod batch;
 mod decide;
 mod look;
 mod memory;
@@ -14,6 +15,7 @@ use alloc::vec::Vec;
 use crate::ids::{KeyspaceId, Slot, Version};
 use crate::step::Reply;
 
+pub use batch::{BatchPart, BatchResponse, decide_batch};
 pub use decide::{Decision, Effect, Present};
 pub use look::{
     Damaged, LOOK_COLUMNS, LOOK_OP, LOOK_VALUE, Look, columns_of_guard, guard_of_columns, operation,

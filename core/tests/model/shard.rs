@@ -35,9 +35,9 @@ pub(crate) struct Content {
 pub(crate) struct Shard {
     pub(crate) guard: Guard,
     pub(crate) rows: BTreeMap<Key, Row>,
-    revision: u64,
+    pub(crate) revision: u64,
     /// The highest version physically removed, of any slot: coarser than a store's, and as safe.
-    floor: Version,
+    pub(crate) floor: Version,
 }
 
 /// Where the model's keys are.
@@ -252,7 +252,7 @@ impl Shard {
         Reply::Written { version }
     }
 
-    fn put(&mut self, key: Key, version: Version, content: Content) {
+    pub(crate) fn put(&mut self, key: Key, version: Version, content: Content) {
         self.revision += 1;
         let Content { value, op } = content;
         self.rows.insert(

@@ -9,6 +9,7 @@ mod narrow;
 mod reads;
 #[path = "../model/shard.rs"]
 mod shard;
+mod transactions;
 mod waves;
 mod world;
 mod writes;

@@ -6,6 +6,7 @@
 
 mod keyspace;
 mod shadows;
+mod transaction;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::topology::TopologySource;
 pub use keyspace::ClientKeyspace;
 pub use shadows::ShadowFigures;
 use shadows::Shadows;
+pub use transaction::{Committed, TransactFailure, Tx};
 
 /// The stores of a cluster's shards, by number.
 pub type Stores = BTreeMap<ShardId, Arc<dyn Store>>;

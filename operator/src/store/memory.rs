@@ -3,10 +3,10 @@
 use parking_lot::Mutex;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::store::MemoryShard;
-use ringshift::{Attempt, Fence, Refusal, Term};
+use ringshift::{Attempt, Batch, Fence, Refusal, Term};
 
 use crate::store::error::StoreError;
-use crate::store::{Chunks, Content, ROWS_AT_ONCE, Response, Store, StoredRow};
+use crate::store::{BatchResponse, Chunks, Content, ROWS_AT_ONCE, Response, Store, StoredRow};
 
 /// A shard in memory.
 #[derive(Debug, Default)]
@@ -45,6 +45,10 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn attempt(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> Response {
         self.shard.lock().attempt(attempt, key, content)
+    }
+
+    fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
+        self.shard.lock().batch(batch, requests)
     }
 
     fn command(&self, command: &Command, chunks: &Chunks) -> Answer {

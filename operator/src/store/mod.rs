@@ -11,13 +11,15 @@ mod error;
 mod memory;
 mod sqlite;
 
-use ringshift::Attempt;
 use ringshift::migration::command::{Answer, Command};
+use ringshift::{Attempt, Batch};
 
 pub use chunks::Chunks;
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use ringshift::store::{Change, Content, Found, OperationKey, Response, StoredRow};
+pub use ringshift::store::{
+    BatchResponse, Change, Content, Found, OperationKey, Response, StoredRow,
+};
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 /// Rows that a store changes in one go before it lets others in: long commands are cut into
@@ -33,6 +35,10 @@ pub trait Store: Send + Sync {
     /// Content that doesn't go with the kind, or a slot that doesn't go with the stored slot, is
     /// answered with [`Failure::Rejected`](ringshift::Failure::Rejected).
     fn attempt(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> Response;
+
+    /// Carries out a batch of a transaction in one atomic step with the checks of all its fences,
+    /// or nothing of it. `requests` has the key and the content of each part.
+    fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse;
 
     /// Carries out a coordinator's command. [`Answer::Unreachable`] for one that is not a
     /// shard's, for a chunk that isn't held, and for every failure of the store itself: then

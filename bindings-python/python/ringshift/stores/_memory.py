@@ -6,8 +6,18 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ringshift._ringshift import Attempt, Chunks, MemoryShard, Reply, Snapshot, home_installs
-from ringshift._types import Found, Request, Response
+from ringshift._ringshift import (
+    Attempt,
+    Batch,
+    BatchReply,
+    Chunks,
+    MemoryShard,
+    Reply,
+    Snapshot,
+    home_installs,
+    memory_batch,
+)
+from ringshift._types import BatchResponse, Found, Request, Response
 from ringshift.errors import error_of
 from ringshift.stores._content import content_of
 
@@ -65,6 +75,16 @@ class MemoryStore:
         content = content_of(request, values=True)
         reply, found = shard.attempt(attempt, request.key, content)
         return Response(reply, None if found is None else Found(*found))
+
+    def batch(self, batch: Batch, requests: Sequence[Request]) -> BatchResponse:
+        """Carries a transaction's batch out at its shard, in one step, or nothing of it."""
+        shard = self._shards.get(batch.shard)
+        if shard is None:
+            return BatchResponse(BatchReply.failed("not_sent"))
+        contents = [content_of(request, values=True) for request in requests]
+        keys = [request.key for request in requests]
+        reply, found = memory_batch(shard, batch, keys, contents)
+        return BatchResponse(reply, [None if row is None else Found(*row) for row in found])
 
 
 def memory(*, bare: bool = False) -> MemoryStore:

@@ -6,21 +6,25 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ringshift._ringshift import (
     Attempt,
+    Batch,
+    BatchReply,
     Decision,
     Reply,
     Snapshot,
     decide,
+    decide_batch,
     guard_columns,
     home_installs,
 )
-from ringshift._types import Found, Request, Response
+from ringshift._types import BatchResponse, Found, Request, Response
 from ringshift.errors import RingshiftError, error_of
 from ringshift.stores._content import content_of, value_of
 from ringshift.stores._sqlite_file import (
@@ -34,6 +38,7 @@ from ringshift.stores._sqlite_file import (
     transaction,
 )
 
+T = TypeVar("T")
 PathOf = Callable[[str], "str | os.PathLike[str]"]
 HOME_TERM = 1
 LOOK_VERSION = 12
@@ -72,30 +77,36 @@ class SqliteStore:
         What fails before a commit is answered with `not_sent`, a failed commit with
         `maybe_applied`. Raises `store_format` for a file that isn't a shard.
         """
+        reads = attempt.kind in ("read", "confirm")
+        work = partial(_read if reads else _write, attempt=attempt, request=request)
+        done = self._tried(attempt.shard, work)
+        return done if isinstance(done, Response) else Response(Reply.Failed(done))
+
+    def batch(self, batch: Batch, requests: Sequence[Request]) -> BatchResponse:
+        """Carries a transaction's batch out at its shard's file, in one step, or nothing of it.
+
+        Fails as `send` does.
+        """
+        done = self._tried(batch.shard, partial(_batch, batch=batch, requests=requests))
+        return done if isinstance(done, BatchResponse) else BatchResponse(BatchReply.failed(done))
+
+    def _tried(self, shard: int, work: Callable[[ShardFile], T]) -> T | Literal["not_sent", "maybe_applied", "rejected"]:
         try:
-            file = self.file(attempt.shard)
-            if attempt.kind in ("read", "confirm"):
-                return _read(file, attempt, request)
-            return _write(file, attempt, request)
+            return work(self.file(shard))
         except Unknown as error:
-            return self._failed(attempt, error.__cause__ or error, "maybe_applied")
+            return self._failed(shard, error.__cause__ or error, "maybe_applied")
         except (sqlite3.Error, OverflowError, OSError) as error:
-            return self._failed(attempt, error, "rejected" if is_rejected(error) else "not_sent")
+            return self._failed(shard, error, "rejected" if is_rejected(error) else "not_sent")
         except RingshiftError as error:
             if error.code in ("store_format", "disposed"):
                 raise
-            return self._failed(attempt, error, "not_sent")
+            return self._failed(shard, error, "not_sent")
 
-    def _failed(
-        self,
-        attempt: Attempt,
-        error: BaseException,
-        failure: Literal["not_sent", "maybe_applied", "rejected"],
-    ) -> Response:
+    def _failed(self, shard: int, error: BaseException, failure: Literal["not_sent", "maybe_applied", "rejected"]) -> Literal["not_sent", "maybe_applied", "rejected"]:
         if not isinstance(error, RingshiftError):
-            error = failed(self.path(attempt.shard), error)
+            error = failed(self.path(shard), error)
         self.last_error = error
-        return Response(Reply.Failed(failure))
+        return failure
 
     def path(self, shard: int) -> Path:
         """The file of the shard of that id."""
@@ -195,15 +206,55 @@ def _write(file: ShardFile, attempt: Attempt, request: Request) -> Response:
     return Response(decision.reply, found)
 
 
+def _batch(file: ShardFile, batch: Batch, requests: Sequence[Request]) -> BatchResponse:
+    """All parts over one unchanging state of the file, or in one transaction that writes."""
+    if batch.changes:
+        with file.writer() as connection, transaction(connection):
+            return _carry_batch(connection, batch, requests)
+    with file.reader() as connection:
+        patiently(lambda: connection.execute("BEGIN DEFERRED"))
+        try:
+            return _carry_batch(connection, batch, requests)
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def _carry_batch(
+    connection: sqlite3.Connection, batch: Batch, requests: Sequence[Request]
+) -> BatchResponse:
+    parts = [
+        (attempt, request) for (_, attempt), request in zip(batch.parts, requests, strict=True)
+    ]
+    contents = [content_of(request, values=False) for request in requests]
+    looks = [connection.execute(SQL["LOOK_WRITE"], _place(*part)).fetchone() for part in parts]
+    decisions, refused = decide_batch(batch, contents, looks)
+    if decisions is None:
+        assert refused is not None
+        return BatchResponse(refused)
+    found: list[Found | None] = []
+    changes = 0
+    for (attempt, request), look, decision in zip(parts, looks, decisions, strict=True):
+        brought = None
+        if decision.found:
+            row = connection.execute(SQL["VALUE"], (attempt.keyspace, request.key)).fetchone()
+            brought = Found(row[0], look[LOOK_OP])
+        found.append(brought)
+        changes += _carry_out(connection, attempt, request, decision, look, changes)
+    return BatchResponse(BatchReply.done([decision.reply for decision in decisions]), found)
+
+
 def _carry_out(
     connection: sqlite3.Connection,
     attempt: Attempt,
     request: Request,
     decision: Decision,
     look: tuple[object, ...],
-) -> None:
+    before: int = 0,
+) -> int:
+    """Carries a decision out, after so many others of the same transaction. Answers 1 if it has
+    changed a row."""
     present = look[LOOK_VERSION] is not None
-    revision = decision.revision + 1
+    revision = decision.revision + before + 1
     keyspace, key, effect = attempt.keyspace, request.key, decision.effect
     if effect.type == "put":
         value = value_of(request)
@@ -219,11 +270,12 @@ def _carry_out(
     elif effect.type == "remove":
         connection.execute(SQL["FLOOR_RAISE"], (keyspace, attempt.slot, effect.floor))
         if not present:
-            return
+            return 0
         connection.execute(SQL["ROW_DELETE"], (keyspace, key))
     else:
-        return
+        return 0
     connection.execute(SQL["REVISION_SET"], (revision,))
+    return 1
 
 
 def _install(connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]], term: int) -> None:

@@ -1,7 +1,7 @@
 /** One request of an operation. */
 
-import { decide, homes, RingshiftError } from 'ringshift';
-import type { Attempt, Decision, Found, Request, Response, Snapshot } from 'ringshift';
+import { decide, decideBatch, homes, RingshiftError } from 'ringshift';
+import type { Attempt, Batch, BatchResponse, Decision, Found, Request, Response, Snapshot } from 'ringshift';
 import type { Column, Database } from './driver.js';
 
 type Look = Parameters<typeof decide>[2];
@@ -35,22 +35,49 @@ export function write(database: Database, attempt: Attempt, request: Request): R
   });
 }
 
-/** Carries a decision out. */
+/** All parts of a batch over one unchanging state of the file, in one transaction, or nothing. */
+export function batch(
+  database: Database,
+  { parts, ...rest }: Batch,
+  requests: readonly Request[],
+): BatchResponse {
+  return transaction(database, () => {
+    const all = parts.map(({ attempt }, at) => ({ attempt, request: requests[at]! }));
+    const looks = all.map(
+      ({ attempt, request }) => database.row('LOOK_WRITE', ...place(attempt, request)) ?? [],
+    );
+    const decided = decideBatch({ parts, ...rest }, requests, looks);
+    if ('type' in decided) return { reply: decided, found: [] };
+    let changes = 0n;
+    const brought = all.map(({ attempt, request }, at) => {
+      const [look, decision] = [looks[at]!, decided[at]!];
+      const [, keyspace, , key] = place(attempt, request);
+      const value = (): Column => database.row('VALUE', keyspace, key)?.[0] ?? null;
+      const row = found(look, decision, value);
+      if (carryOut(database, attempt, request, look, decision, changes)) changes += 1n;
+      return row;
+    });
+    return { reply: { type: 'done', replies: decided.map(({ reply }) => reply) }, found: brought };
+  });
+}
+
+/** Carries a decision out, after so many of the same transaction. Answers whether a row changed. */
 function carryOut(
   database: Database,
   attempt: Attempt,
   request: Request,
   look: readonly Column[],
   decision: Decision,
-): void {
+  before = 0n,
+): boolean {
   const { effect, learned } = decision;
-  if (effect.type === 'keep') return;
+  if (effect.type === 'keep') return false;
   const [, keyspace, slot, key] = place(attempt, request);
   const present = look[VERSION] !== null;
-  const revision = decision.revision + 1n;
+  const revision = decision.revision + before + 1n;
   if (effect.type === 'remove') {
     database.run('FLOOR_RAISE', keyspace, slot, effect.floor);
-    if (!present) return;
+    if (!present) return false;
     database.run('ROW_DELETE', keyspace, key);
   } else {
     const { op } = request.row ?? request;
@@ -63,6 +90,7 @@ function carryOut(
     }
   }
   database.run('REVISION_SET', revision);
+  return true;
 }
 
 function place(attempt: Attempt, { key }: Request): [bigint, bigint, bigint, Uint8Array] {

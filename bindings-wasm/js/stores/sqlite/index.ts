@@ -4,8 +4,16 @@
  */
 
 import { RingshiftError, Snapshot } from 'ringshift';
-import type { Attempt, Request, Response, ShardInfo, Store } from 'ringshift';
-import { CommitFailed, read, setUp, write } from './attempt.js';
+import type {
+  Attempt,
+  Batch,
+  BatchResponse,
+  Request,
+  Response,
+  ShardInfo,
+  Store,
+} from 'ringshift';
+import { CommitFailed, batch, read, setUp, write } from './attempt.js';
 import { BUSY, CONSTRAINT, databaseClass, errorNumber, LOCKED, TOO_BIG } from './driver.js';
 import type { Database, DatabaseClass } from './driver.js';
 import { open } from './open.js';
@@ -48,6 +56,23 @@ export class SqliteStore implements Store {
       this.#class = found;
       return this.#send(attempt, request);
     });
+  }
+
+  batch(asked: Batch, requests: readonly Request[]): BatchResponse | Promise<BatchResponse> {
+    if (this.#class !== undefined) return this.#batch(asked, requests);
+    return databaseClass().then((found) => {
+      this.#class = found;
+      return this.#batch(asked, requests);
+    });
+  }
+
+  #batch(asked: Batch, requests: readonly Request[]): BatchResponse {
+    try {
+      return batch(this.#database(asked.shard), asked, requests);
+    } catch (fault) {
+      const { reply, error } = failed(fault);
+      return { reply: { type: 'not-done', part: 0, reply }, found: [], error };
+    }
   }
 
   /**

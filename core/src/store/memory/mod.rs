@@ -9,14 +9,16 @@ use alloc::vec::Vec;
 use crate::guard::{Guard, InstallRow, Refusal};
 use crate::ids::{DomainId, KeyspaceId, Revision, SLOT_BITS_STORED, Slot, Term, Version};
 use crate::migration::command::ChunkId;
-use crate::step::Attempt;
+use crate::step::{Attempt, Failure};
+use crate::store::batch::{BatchPart, BatchResponse, decide_batch};
 use crate::store::decide::{Decision, Effect, Present};
 use crate::store::look::Look;
 use crate::store::{Content, Found, OperationKey, Response, StoredRow};
+use crate::transaction::{Batch, BatchReply};
 
 /// A shard in memory. It locks nothing: put it behind a mutex, or hold it alone.
 ///
-/// - Inputs: [`attempt`](Self::attempt), [`command`](Self::command), [`install`](Self::install),
+/// - Inputs: [`attempt`](Self::attempt), [`batch`](Self::batch), [`command`](Self::command), [`install`](Self::install),
 ///   [`apply`](Self::apply).
 /// - Getters: `guard`, `revision`, `row`, `rows`.
 ///
@@ -89,6 +91,43 @@ impl MemoryShard {
             reply: decision.reply,
             found,
         }
+    }
+
+    /// Carries out a batch in one step, or nothing of it. `requests` has the key and the content of
+    /// each of its parts; a batch with fewer of them than parts is
+    /// [`Failure::Rejected`](crate::Failure::Rejected).
+    pub fn batch(&mut self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
+        if requests.len() != batch.parts.len() {
+            return BatchReply::Failed(Failure::Rejected).into();
+        }
+        let both = || batch.parts.iter().zip(requests);
+        let looked = both().map(|(part, &(key, content))| {
+            let Attempt {
+                fence,
+                keyspace,
+                slot,
+                ..
+            } = part.attempt;
+            let look = self.look(fence.domain, keyspace, slot, key);
+            BatchPart {
+                part,
+                look,
+                content,
+            }
+        });
+        let decisions = match decide_batch(&looked.collect::<Vec<_>>()) {
+            Ok(decisions) => decisions,
+            Err(reply) => return reply.into(),
+        };
+        let mut found = Vec::with_capacity(decisions.len());
+        for (decision, (part, &(key, content))) in decisions.iter().zip(both()) {
+            let attempt = &part.attempt;
+            let row = self.rows.get(&(attempt.keyspace, Arc::from(key)));
+            found.push(row.filter(|_| decision.found).map(Row::found));
+            let place = (attempt.keyspace, attempt.slot, attempt.stored_slot);
+            self.put(place, key, decision, content.value());
+        }
+        BatchResponse::done(&decisions, found)
     }
 
     /// Installs guard rows, as a coordinator of `term` does.

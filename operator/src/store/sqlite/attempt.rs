@@ -21,7 +21,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(attempt: &Attempt, key: &'a [u8]) -> Self {
+    pub(super) fn of(attempt: &Attempt, key: &'a [u8]) -> Self {
         Self {
             fence: attempt.fence,
             keyspace: attempt.keyspace,
@@ -115,7 +115,10 @@ pub(super) fn look(connection: &Connection, place: &Place<'_>) -> Result<Look, S
     rows::look(row, place.fence.domain)
 }
 
-fn value(connection: &Connection, place: &Place<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+pub(super) fn value(
+    connection: &Connection,
+    place: &Place<'_>,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let mut statement = connection.prepare_cached(recipe::VALUE)?;
     let found = statement
         .query_row((place.keyspace.0, place.key), |row| Ok(rows::value(row, 0)))

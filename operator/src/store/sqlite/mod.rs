@@ -4,6 +4,7 @@
 //! coordinator's reading, one checkpoints. Other processes may have the same file open.
 
 mod attempt;
+mod batch;
 mod bulk;
 mod checkpoint;
 mod command;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use ringshift::migration::command::{Answer, Command};
-use ringshift::{Attempt, AttemptKind, Failure, Reply};
+use ringshift::{Attempt, AttemptKind, Batch, BatchReply, Failure, Reply};
 use rusqlite::Connection;
 
 use crate::store::error::StoreError;
@@ -27,7 +28,7 @@ use crate::store::sqlite::checkpoint::Checkpointer;
 use crate::store::sqlite::lane::Lane;
 use crate::store::sqlite::pool::Pool;
 use crate::store::sqlite::transaction::Fault;
-use crate::store::{Chunks, Content, Response, Store};
+use crate::store::{BatchResponse, Chunks, Content, Response, Store};
 
 /// What may be chosen about a [`SqliteStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,20 +104,20 @@ impl SqliteStore {
         *self.last_error.lock() = Some(error.to_string());
     }
 
-    /// The reply to a request that failed in the store.
-    fn failed(&self, fault: &Fault) -> Reply {
+    /// What is known of a request that failed in the store.
+    fn failure(&self, fault: &Fault) -> Failure {
         self.note(&fault.error);
         let rejected = matches!(&fault.error, StoreError::Database(error) if matches!(
             error.sqlite_error_code(),
             Some(rusqlite::ErrorCode::TooBig | rusqlite::ErrorCode::ConstraintViolation)
         ));
-        Reply::Failed(if rejected {
+        if rejected {
             Failure::Rejected
         } else if fault.unknown {
             Failure::MaybeApplied
         } else {
             Failure::NotSent
-        })
+        }
     }
 }
 
@@ -138,7 +139,26 @@ impl Store for SqliteStore {
                 }
                 response
             }
-            Err(fault) => self.failed(&fault).into(),
+            Err(fault) => Reply::Failed(self.failure(&fault)).into(),
+        }
+    }
+
+    fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
+        let result = if batch.changes() {
+            let writer = self.writer.ordinary();
+            batch::batch(&writer, batch, requests)
+        } else {
+            self.readers
+                .with(|connection| batch::batch(connection, batch, requests))
+        };
+        match result {
+            Ok((response, rows)) => {
+                if rows > 0 {
+                    self.checkpointer.count(rows);
+                }
+                response
+            }
+            Err(fault) => BatchReply::Failed(self.failure(&fault)).into(),
         }
     }
 
