@@ -8,6 +8,7 @@
 mod decide;
 mod look;
 mod memory;
+pub mod sql;
 
 use alloc::vec::Vec;
 
