@@ -9,7 +9,9 @@ mod piece;
 mod walk;
 
 use alloc::vec::Vec;
+use core::fmt;
 
+use crate::error::ErrorCode;
 use crate::guard::{Access, Fence, GuardRow, Refusal, admit};
 use crate::ids::{DomainId, Revision, Term, Version};
 use crate::migration::command::{Answer, Command};
@@ -59,6 +61,27 @@ pub enum SqlFault<E> {
     Damaged(Damaged),
     /// The command isn't for this shard, or names a chunk that isn't held: what it says.
     Misdirected(&'static str),
+}
+
+impl<E> SqlFault<E> {
+    /// The fault's stable slug: `store_io` where the database itself failed.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Database(_) => ErrorCode::StoreIo,
+            Self::Damaged(damaged) => damaged.code(),
+            Self::Misdirected(_) => ErrorCode::Argument,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for SqlFault<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(error) => error.fmt(f),
+            Self::Damaged(damaged) => damaged.fmt(f),
+            Self::Misdirected(text) => f.write_str(text),
+        }
+    }
 }
 
 impl<E> From<Damaged> for SqlFault<E> {
