@@ -5,6 +5,7 @@ mod error;
 mod migration;
 mod operation;
 mod router;
+mod sql;
 mod step;
 mod store;
 mod transaction;
@@ -13,17 +14,19 @@ mod transaction;
 #[pyo3::pymodule(gil_used = false)]
 mod _ringshift {
     #[pymodule_export]
-    use crate::migration::{Coordinator, Plan, home_installs, plan};
+    use crate::migration::{Coordinator, Plan, TopologyRecord, home_installs, plan};
     #[pymodule_export]
     use crate::operation::{Operation, Policy, Shadow, error_codes};
     #[pymodule_export]
     use crate::router::{Keyspace, Router, Snapshot};
     #[pymodule_export]
+    use crate::sql::sqlite_command;
+    #[pymodule_export]
     use crate::step::{Attempt, Outcome, Refusal, Reply, ShadowStep, Step};
     #[pymodule_export]
     use crate::store::{
         Chunks, Decision, Effect, GateStep, Guard, MemoryShard, RefreshGate, SqliteRecipe, decide,
-        guard_columns, key_bytes, row_digest, sqlite_recipe, statements,
+        key_bytes, row_digest, sqlite_recipe, statements,
     };
     #[pymodule_export]
     use crate::transaction::{

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use ringshift::migration::{self, Changes, CommandId, PlanOptions, Settings};
+use ringshift::record::Record;
 use ringshift::{ErrorCode, Instant, ShardId, Term};
 
 use crate::convert::{Arg, data, data_from, locked, python, text_or_data_from};
-use crate::error::Error;
+use crate::error::{Error, argument};
 use crate::router::Snapshot;
 
 /// What a migration will do. Prints as a table; hand it to a `Coordinator`.
@@ -210,5 +212,67 @@ impl Coordinator {
     fn mismatches<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
         let mismatches = locked(&self.0).mismatches().to_vec();
         data(py, &mismatches)
+    }
+}
+
+/// What a topology store keeps, and how it answers a coordinator, in memory. A topology for a
+/// `Client`, too.
+#[pyclass(frozen, module = "ringshift.migrate")]
+pub(crate) struct TopologyRecord(Mutex<Record>);
+
+#[pymethods]
+impl TopologyRecord {
+    /// A first snapshot, that nobody has led with.
+    #[new]
+    fn new(snapshot: Arg<Bound<'_, Snapshot>>) -> Self {
+        let snapshot = Arc::clone(&snapshot.0.get().0);
+        Self(Record { term: Term(0), snapshot, log: migration::Log::default() }.into())
+    }
+
+    /// From its bytes.
+    #[staticmethod]
+    fn decode(bytes: Arg<&[u8]>) -> Result<Self, Error> {
+        Ok(Self(Record::decode(bytes.0)?.into()))
+    }
+
+    /// Its bytes: those of a topology file.
+    fn encode<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Error> {
+        let bytes = locked(&self.0).encode()?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The snapshot in force.
+    #[getter]
+    fn snapshot(&self) -> Snapshot {
+        Snapshot(Arc::clone(&locked(&self.0).snapshot))
+    }
+
+    /// The snapshot's bytes, if it is past that epoch.
+    fn fetch<'py>(&self, py: Python<'py>, newer_than: Arg<u32>) -> Option<Bound<'py, PyBytes>> {
+        let snapshot = Arc::clone(&locked(&self.0).snapshot);
+        let newer = snapshot.epoch().get() > newer_than.0;
+        newer.then(|| PyBytes::new(py, &snapshot.encode()))
+    }
+
+    /// A term for a new coordinator: no two are given the same.
+    fn draw_term(&self) -> Result<u32, Error> {
+        let mut record = locked(&self.0);
+        let next = record.next_term();
+        *record = next.ok_or_else(|| argument("the terms are used up"))?;
+        Ok(record.term.0)
+    }
+
+    /// Carries out a coordinator's command.
+    fn command<'py>(&self, command: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Error> {
+        let (py, command) = (command.py(), data_from(command, ErrorCode::Argument)?);
+        let answer = {
+            let mut record = locked(&self.0);
+            let (answer, next) = record.decide(&command);
+            if let Some(next) = next {
+                *record = next;
+            }
+            answer
+        };
+        data(py, &answer)
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use ringshift::recipes::{role_number, sqlite};
+use ringshift::recipes::sqlite;
 use ringshift::store::{Change, Content, LOOK_OP, Look};
 use ringshift::{
-    Access, DomainId, Epoch, ErrorCode, Fence, GuardRow, InstallRow, Instant, KeyspaceId,
-    RefreshStep, Slot, Term,
+    Access, DomainId, Epoch, ErrorCode, Fence, InstallRow, Instant, KeyspaceId, RefreshStep, Slot,
+    Term,
 };
 
 use crate::convert::{Arg, PyVersion, bytes_of, data, data_from, key, locked, moment};
@@ -162,23 +162,6 @@ pub(crate) fn sqlite_recipe() -> SqliteRecipe {
         relaxed: sqlite::RELAXED,
         format: sqlite::FORMAT,
     }
-}
-
-/// A guard row as `GUARD_PUT` takes it: domain, keyspace, epoch, role, closed, drained, in-wave,
-/// authority epoch.
-#[pyfunction]
-pub(crate) fn guard_columns(row: &Bound<'_, PyAny>) -> Result<[u32; 8], Error> {
-    let row: GuardRow = data_from(row, ErrorCode::Argument)?;
-    Ok([
-        row.domain.0,
-        row.keyspace.0.into(),
-        row.epoch.get(),
-        role_number(row.role).into(),
-        row.closed.into(),
-        row.drained.get(),
-        row.in_wave.into(),
-        row.authority_epoch.get(),
-    ])
 }
 
 /// A number for a row's whole state, the same wherever it is stored.

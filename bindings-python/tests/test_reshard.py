@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ringshift import AsyncClient, Client, Policy, Snapshot
 from ringshift.errors import VersionConflictError
-from ringshift.migrate import Chunks, Coordinator, plan
-from ringshift.stores import MemoryStore, memory
+from ringshift.migrate import Coordinator, TopologyRecord, carry_out, plan
+from ringshift.stores import MemoryStore, SqliteStore, memory, sqlite
 from worlds import TOPOLOGY
 
 KEYS = [f"user:{number}" for number in range(40)]
@@ -31,48 +33,36 @@ class Operator(threading.Thread):
 
     blocking = False
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore | SqliteStore) -> None:
         super().__init__(daemon=True)
         first = Snapshot.from_topology(TOPOLOGY)
-        self.store, self.chunks = store, Chunks()
-        self.term, self.log = 0, Coordinator(0, None, None, 0).log
-        self.snapshot = first.encode()
+        self.store, self.record = store, TopologyRecord(first)
         self.wish = plan(first, {"add": [{"id": 4, "name": "pg-4"}]})
+        self.fetch = self.record.fetch
         self.over: Any = None
         self.mismatches: Any = None
 
-    def fetch(self, newer_than: int) -> bytes | None:
-        return self.snapshot if Snapshot.decode(self.snapshot).epoch > newer_than else None
-
-    def answer(self, command: dict[str, Any]) -> Any:
-        ((kind, given),) = command.items()
-        if "shard" in given:
-            return self.store.shard(given["shard"]).command(command, self.chunks)
-        if kind == "lead":
-            self.term = given["term"]
-            return {"loaded": {"snapshot": self.snapshot, "log": self.log}}
-        self.log = given["log"]
-        if kind == "swap":
-            self.snapshot = given["snapshot"]
-            return "swapped"
-        return "logged"
+    def each(self, coordinator: Coordinator, action: dict[str, Any], answer: Any) -> None:
+        if isinstance(answer, str) and answer == "swapped":
+            # The file of a shard that joins is found by its name.
+            self.store.install(self.record.snapshot)
+        self.mismatches = coordinator.mismatches
 
     def run(self) -> None:
-        begun = time.monotonic()
+        term = self.record.draw_term()
+        self.over = carry_out(
+            self.record, self.store, term=term, plan=self.wish, settings=QUICK, each=self.each
+        )
 
-        def now() -> int:
-            return int((time.monotonic() - begun) * 1000)
 
-        coordinator = Coordinator(1, QUICK, self.wish, now())
-        while self.over is None:
-            ((kind, told),) = coordinator.poll().items()
-            if kind == "over":
-                self.over, self.mismatches = told, coordinator.mismatches
-            elif kind == "wait":
-                time.sleep(0.001)
-                coordinator.handle_timeout(now())
-            else:
-                coordinator.handle_answer(now(), told["id"], self.answer(told["command"]))
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
+    if request.param == "memory":
+        yield memory()
+        return
+    with sqlite(lambda name: tmp_path / f"{name}.db") as files:
+        files.create(Snapshot.from_topology(TOPOLOGY))
+        yield files
 
 
 def check(operator: Operator, client: Any, values: list[Any], added: dict[str, int]) -> None:
@@ -89,8 +79,7 @@ def check(operator: Operator, client: Any, values: list[Any], added: dict[str, i
     assert figures.refreshes <= 3 * figures.epoch, "a refresh or so for each map"
 
 
-def test_threads_lose_nothing_while_a_shard_joins() -> None:
-    store = memory()
+def test_threads_lose_nothing_while_a_shard_joins(store: MemoryStore | SqliteStore) -> None:
     operator = Operator(store)
     added, counting = dict.fromkeys(KEYS, 0), threading.Lock()
     failures: list[BaseException] = []
@@ -124,7 +113,7 @@ def test_threads_lose_nothing_while_a_shard_joins() -> None:
         assert failures == []
         for key in (key for key in KEYS if added[key] == 0):
             orders.put(key, "0")
-        client.install(operator.snapshot)
+        client.install(operator.record.snapshot)
         check(operator, client, orders.get_many(KEYS), added)
 
 
@@ -156,7 +145,7 @@ async def test_tasks_lose_nothing_while_a_shard_joins() -> None:
             await asyncio.gather(*workers)
         for key in (key for key in KEYS if added[key] == 0):
             await orders.put(key, "0")
-        client.install(operator.snapshot)
+        client.install(operator.record.snapshot)
         check(operator, client, await orders.get_many(KEYS), added)
 
 

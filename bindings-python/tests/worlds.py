@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ringshift import AsyncClient, Client, Policy, Reply, Request, Response, Snapshot
+from ringshift.migrate import Chunks
 from ringshift.stores import MemoryStore, SqliteStore, memory, sqlite
-from ringshift.stores._sqlite import _install
 from ringshift.topology import FixedTopology
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -73,11 +73,8 @@ def store_of(kind: str, folder: Path, snapshot: Snapshot, phase: str | None = No
         store = sqlite(lambda name: folder / f"{name}.db")
         store.create(snapshot)
     for shard, rows in guards(phase).items() if phase is not None else ():
-        if isinstance(store, MemoryStore):
-            store.tell(shard, rows)
-        else:
-            with store.file(shard).writer() as connection:
-                _install(connection, rows, 1)
+        install = {"install": {"shard": shard, "term": 1, "rows": rows}}
+        assert store.command(install, Chunks()) == "done"
     return store
 
 

@@ -1,6 +1,6 @@
 """The core, behind PyO3. Private: import from `ringshift` and its public modules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeAlias, final
 
 from typing_extensions import disjoint_base
@@ -33,18 +33,19 @@ __all__ = [
     "Snapshot",
     "SqliteRecipe",
     "Step",
+    "TopologyRecord",
     "Transaction",
     "TransactionOutcome",
     "TransactionStep",
     "decide",
     "decide_batch",
     "error_codes",
-    "guard_columns",
     "home_installs",
     "key_bytes",
     "memory_batch",
     "plan",
     "row_digest",
+    "sqlite_command",
     "sqlite_recipe",
     "statements",
 ]
@@ -556,6 +557,20 @@ class Plan:
     def __rich__(self) -> Any: ...
 
 @final
+class TopologyRecord:
+    """What a topology store keeps, in memory."""
+
+    def __new__(cls, snapshot: Snapshot) -> TopologyRecord: ...
+    @staticmethod
+    def decode(bytes: bytes) -> TopologyRecord: ...
+    def encode(self) -> bytes: ...
+    @property
+    def snapshot(self) -> Snapshot: ...
+    def fetch(self, newer_than: int) -> bytes | None: ...
+    def draw_term(self) -> int: ...
+    def command(self, command: Any) -> Any: ...
+
+@final
 class Coordinator:
     """Carries a migration out: `poll`, do what it says, `handle_answer`."""
 
@@ -706,7 +721,6 @@ def decide(
 ) -> Decision: ...
 def statements() -> dict[str, str]: ...
 def sqlite_recipe() -> SqliteRecipe: ...
-def guard_columns(row: Mapping[str, Any]) -> list[int]: ...
 def row_digest(key: bytes, version: int, value: bytes | None) -> int: ...
 def key_bytes(given: Key) -> bytes: ...
 def plan(
@@ -716,3 +730,6 @@ def plan(
     options: Mapping[str, Any] | str | None = None,
 ) -> Plan: ...
 def home_installs(snapshot: Snapshot, shard: int) -> list[dict[str, Any]]: ...
+def sqlite_command(
+    run: Callable[[str, list[object]], list[tuple[object, ...]]], command: Any, chunks: Chunks
+) -> Any: ...

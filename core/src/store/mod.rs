@@ -9,6 +9,7 @@ mod batch;
 mod decide;
 mod look;
 mod memory;
+pub mod sql;
 
 use alloc::vec::Vec;
 

@@ -6,7 +6,7 @@ use ringshift::{
     Claim, DomainId, GuardRow, InstallRow, Match, Role, Scope, Slot, SlotRange, Term, Version,
 };
 
-use crate::shard::{SHARD, Shard, e, memory, row, sqlite, v};
+use crate::shard::{SHARD, Shard, e, memory, row, sql, sqlite, v};
 
 /// One thing to do; small numbers, so that they meet.
 #[derive(Clone, Debug)]
@@ -227,13 +227,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn memory_and_sqlite_answer_alike(actions in proptest::collection::vec(action(), 1..60)) {
-        let (mut memory, mut sqlite) = (memory(), sqlite());
+    fn every_store_answers_alike(actions in proptest::collection::vec(action(), 1..60)) {
+        let (mut memory, mut others) = (memory(), [sqlite(), sql()]);
         memory.home();
-        sqlite.home();
+        for other in &mut others {
+            other.home();
+        }
         for (at, action) in actions.iter().enumerate() {
-            let (expected, found) = (carry_out(&mut memory, action), carry_out(&mut sqlite, action));
-            prop_assert_eq!(expected, found, "action {}: {:?}", at, action);
+            let expected = carry_out(&mut memory, action);
+            for other in &mut others {
+                prop_assert_eq!(&expected, &carry_out(other, action), "action {}: {:?}", at, action);
+            }
         }
     }
 }

@@ -11,5 +11,6 @@ mod commands;
 mod copying;
 mod files;
 mod shard;
+mod sql;
 mod threads;
 mod writes;

@@ -10,6 +10,8 @@ use ringshift_operator::store::{
     Change, Chunks, Content, MemoryStore, OperationKey, Response, SqliteStore, Store,
 };
 
+use crate::sql::SqlStore;
+
 pub(crate) const K: KeyspaceId = KeyspaceId(0);
 pub(crate) const BITS: u8 = 4;
 pub(crate) const HOME: DomainId = DomainId(1);
@@ -88,12 +90,23 @@ pub(crate) fn memory() -> Shard {
 }
 
 pub(crate) fn sqlite() -> Shard {
-    // In memory where there is such a place: hundreds of cases needn't wait for a disk.
-    let folder = tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
+    let folder = folder();
     let store = SqliteStore::open(folder.path().join("shard.db")).unwrap();
     Shard::new(Box::new(store), Some(folder))
+}
+
+/// A file whose commands the core carries out itself, as it does for other languages.
+pub(crate) fn sql() -> Shard {
+    let folder = folder();
+    let store = SqlStore::open(&folder.path().join("shard.db"));
+    Shard::new(Box::new(store), Some(folder))
+}
+
+/// In memory where there is such a place: hundreds of cases needn't wait for a disk.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
 
 /// Makes a test of each function, for each store.
@@ -107,6 +120,8 @@ macro_rules! on_every_store {
             fn in_memory() { check(&mut $crate::shard::memory()); }
             #[test]
             fn in_sqlite() { check(&mut $crate::shard::sqlite()); }
+            #[test]
+            fn in_sql() { check(&mut $crate::shard::sql()); }
         })*
     };
 }

@@ -58,6 +58,7 @@ fn settings(strict: bool) -> Settings {
         checkpoint_chunks: 4,
         barrier_ms: 2_000,
         retry_ms: 1,
+        ..Settings::default()
     }
 }
 

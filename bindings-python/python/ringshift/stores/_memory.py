@@ -63,6 +63,11 @@ class MemoryStore:
             text = f"shard {shard} refused its guard rows: {answer}"
             raise error_of("stale_term", text, shard=shard)
 
+    def command(self, command: Any, chunks: Chunks) -> Any:
+        """Carries out a coordinator's command at its shard."""
+        ((_, given),) = command.items()
+        return self.shard(given["shard"]).command(command, chunks)
+
     def row(self, shard: int, keyspace: int, key: bytes) -> tuple[int, bytes | None] | None:
         """Version and value of a key's row or tombstone at a shard, whoever holds it."""
         return self.shard(shard).row(keyspace, key)

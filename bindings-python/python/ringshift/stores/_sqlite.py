@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +16,14 @@ from ringshift._ringshift import (
     Attempt,
     Batch,
     BatchReply,
+    Chunks,
     Decision,
     Reply,
     Snapshot,
     decide,
     decide_batch,
-    guard_columns,
     home_installs,
+    sqlite_command,
 )
 from ringshift._types import BatchResponse, Found, Request, Response
 from ringshift.errors import RingshiftError, error_of
@@ -31,7 +32,6 @@ from ringshift.stores._sqlite_file import (
     SQL,
     ShardFile,
     Unknown,
-    durable,
     failed,
     is_rejected,
     patiently,
@@ -137,11 +137,31 @@ class SqliteStore:
         coordinator tells it.
         """
         self.install(snapshot)
-        for shard in snapshot.shards:
-            writer = self.file(shard.id).writer()
-            with writer as connection, durable(connection), transaction(connection):
-                if connection.execute(SQL["GUARDS"]).fetchone() is None:
-                    _install(connection, home_installs(snapshot, shard.id), HOME_TERM)
+        for shard in (shard.id for shard in snapshot.shards):
+            rows = home_installs(snapshot, shard)
+            with self.file(shard).control() as run:
+                guards = sqlite_command(run, {"guards": {"shard": shard}}, Chunks())
+                if guards == {"guards": []}:
+                    install = {"install": {"shard": shard, "term": HOME_TERM, "rows": rows}}
+                    sqlite_command(run, install, Chunks())
+
+    def command(self, command: Any, chunks: Chunks) -> Any:
+        """Carries out a coordinator's command at its shard's file.
+
+        What fails is answered with `unreachable`, and told by `last_error`.
+        """
+        ((_, given),) = command.items()
+        shard = given["shard"]
+        try:
+            with self.file(shard).control() as run:
+                return sqlite_command(run, command, chunks)
+        except (sqlite3.Error, OSError) as error:
+            self.last_error = failed(self.path(shard), error)
+        except RingshiftError as error:
+            if error.code == "disposed":
+                raise
+            self.last_error = error
+        return "unreachable"
 
     def close(self) -> None:
         """Closes the files; calls after it raise `disposed`."""
@@ -276,25 +296,6 @@ def _carry_out(
         return 0
     connection.execute(SQL["REVISION_SET"], (revision,))
     return 1
-
-
-def _install(connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]], term: int) -> None:
-    """Puts guard rows with what they take hold of, all of which take effect."""
-    connection.execute(SQL["TERM_SET"], (term,))
-    for install in rows:
-        row = install["row"]
-        connection.execute(SQL["GUARD_PUT"], guard_columns(row))
-        for claim in install["claims"]:
-            if "Bits" in claim:
-                connection.execute(SQL["CLAIM_BITS"], (row["keyspace"], claim["Bits"]))
-            for slots in claim.get("Slots", ()):
-                run = (row["keyspace"], slots["start"], slots["end"], row["domain"])
-                connection.execute(SQL["CLAIM_SLOTS"], run)
-            scope, runs = claim.get("Scope", (None, ()))
-            for slots in runs:
-                interval = (row["keyspace"], bytes(scope["start"]), bytes(scope["end"]))
-                held = (slots["start"], slots["end"], row["domain"])
-                connection.execute(SQL["CLAIM_SCOPE"], interval + held)
 
 
 _alive: weakref.WeakSet[SqliteStore] = weakref.WeakSet()

@@ -16,6 +16,8 @@ from ringshift._ringshift import sqlite_recipe, statements
 from ringshift.errors import RingshiftError, error_of
 
 T = TypeVar("T")
+Run = Callable[[str, list[object]], list[tuple[object, ...]]]
+"""Runs one statement with its parameters, and answers its rows."""
 SQL = statements()
 RECIPE = sqlite_recipe()
 STATEMENTS_KEPT = 48
@@ -216,6 +218,8 @@ class ShardFile:
         self._write = threading.Lock()
         self._readers_left = threading.BoundedSemaphore(readers)
         self._idle: list[sqlite3.Connection] = []
+        self._control_lock = threading.Lock()
+        self._control: sqlite3.Connection | None = None
 
     @contextmanager
     def writer(self) -> Iterator[sqlite3.Connection]:
@@ -234,8 +238,24 @@ class ShardFile:
             finally:
                 self._idle.append(connection)
 
+    @contextmanager
+    def control(self) -> Iterator[Run]:
+        """A connection for a coordinator, which never waits for this process's writers' turns."""
+        with self._control_lock:
+            if self._control is None:
+                self._control = connect(self.path)
+            connection = self._control
+
+            def run(text: str, parameters: list[object]) -> list[tuple[object, ...]]:
+                return patiently(lambda: connection.execute(text, parameters).fetchall())
+
+            yield run
+
     def close(self) -> None:
         with self._write:
             self._writer.close()
+        with self._control_lock:
+            if self._control is not None:
+                self._control.close()
         while self._idle:
             self._idle.pop().close()

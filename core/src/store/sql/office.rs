@@ -1,0 +1,103 @@
+//! Claims, installs and closes: small, durable, and never behind a long transaction.
+
+use alloc::vec::Vec;
+
+use crate::guard::{Claim, Fence, GuardRow, InstallRow, check_term, close, takes_effect};
+use crate::ids::{SlotRange, Term};
+use crate::migration::command::Answer;
+use crate::recipes::sqlite as recipe;
+use crate::scope::Scope;
+use crate::store::look::columns_of_guard;
+use crate::store::sql::{
+    Begin, Fallible, Sql, SqlValue, guard, guard_of, int, meta, query, transaction,
+};
+
+/// What a coordinator of a term does durably: refused below the highest term seen.
+pub(super) fn within<S: Sql>(
+    sql: &mut S,
+    term: Term,
+    work: impl FnOnce(&mut S) -> Fallible<Answer, S>,
+) -> Fallible<Answer, S> {
+    transaction(sql, Begin::Durable, |sql| {
+        let (_, seen) = meta(sql)?;
+        if let Err(refusal) = check_term(seen, term) {
+            return Ok(Answer::Refused(refusal));
+        }
+        query(sql, recipe::TERM_SET, &[int(term.0)])?;
+        work(sql)
+    })
+}
+
+/// Installs rows, each judged by itself; the caller's transaction makes them one step.
+pub(super) fn install<S: Sql>(sql: &mut S, all: &[InstallRow]) -> Fallible<Answer, S> {
+    for InstallRow { row, claims } in all {
+        if !takes_effect(guard_of(sql, row.domain)?.as_ref(), row) {
+            continue;
+        }
+        put_guard(sql, row)?;
+        let (keyspace, domain) = (int(row.keyspace.0), int(row.domain.0));
+        for claim in claims {
+            match claim {
+                Claim::Slots(ranges) => {
+                    for range in ranges {
+                        let (start, end) = (int(range.start), int(range.end));
+                        let claimed = [keyspace.clone(), start, end, domain.clone()];
+                        query(sql, recipe::CLAIM_SLOTS, &claimed)?;
+                    }
+                }
+                Claim::Scope(scope, ranges) => {
+                    claim_scope(sql, &keyspace, scope, ranges, &domain)?;
+                }
+                Claim::Release(scope, ranges) => {
+                    claim_scope(sql, &keyspace, scope, ranges, &SqlValue::Null)?;
+                }
+                Claim::Bits(bits) => {
+                    query(sql, recipe::CLAIM_BITS, &[keyspace.clone(), int(*bits)])?;
+                }
+            }
+        }
+    }
+    Ok(Answer::Done)
+}
+
+fn claim_scope<S: Sql>(
+    sql: &mut S,
+    keyspace: &SqlValue,
+    scope: &Scope,
+    ranges: &[SlotRange],
+    domain: &SqlValue,
+) -> Fallible<(), S> {
+    for range in ranges {
+        let [start, end] = [&scope.start, &scope.end].map(|key| SqlValue::Blob(key.clone()));
+        let (first, after) = (int(range.start), int(range.end));
+        let claimed = [keyspace.clone(), start, end, first, after, domain.clone()];
+        query(sql, recipe::CLAIM_SCOPE, &claimed)?;
+    }
+    Ok(())
+}
+
+pub(super) fn close_row<S: Sql>(sql: &mut S, fence: Fence) -> Fallible<Answer, S> {
+    let Some(row) = guard_of(sql, fence.domain)? else {
+        return Ok(Answer::Closed(None));
+    };
+    let Some(closed) = close(&row, fence.epoch) else {
+        return Ok(Answer::Closed(Some(row)));
+    };
+    put_guard(sql, &closed)?;
+    Ok(Answer::Closed(Some(closed)))
+}
+
+pub(super) fn guards<S: Sql>(sql: &mut S) -> Fallible<Answer, S> {
+    let rows = query(sql, recipe::GUARDS, &[])?;
+    let rows: Result<Vec<GuardRow>, _> = rows.iter().map(|row| guard(row)).collect();
+    Ok(Answer::Guards(rows?))
+}
+
+fn put_guard<S: Sql>(sql: &mut S, row: &GuardRow) -> Fallible<(), S> {
+    query(
+        sql,
+        recipe::GUARD_PUT,
+        &columns_of_guard(row).map(SqlValue::Integer),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! A store whose commands are the core's own, over a connection: what other languages have.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use ringshift::{Attempt, Batch};
+use ringshift::migration::command::{Answer, Command};
+use ringshift::recipes::sqlite as recipe;
+use ringshift::store::sql::{self, Sql, SqlRows, SqlValue};
+use ringshift_operator::store::{BatchResponse, Chunks, Content, Response, SqliteStore, Store};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, params_from_iter};
+
+/// Requests go to one connection, commands to another.
+pub(crate) struct SqlStore {
+    requests: SqliteStore,
+    commands: Mutex<Connection>,
+    chunks: Mutex<ringshift::store::Chunks>,
+    fault: Mutex<Option<String>>,
+}
+
+impl SqlStore {
+    pub(crate) fn open(path: &Path) -> Self {
+        let requests = SqliteStore::open(path).unwrap();
+        let commands = Connection::open(path).unwrap();
+        commands.execute_batch(recipe::SETTINGS).unwrap();
+        Self {
+            requests,
+            commands: Mutex::new(commands),
+            chunks: Mutex::default(),
+            fault: Mutex::default(),
+        }
+    }
+}
+
+struct Open<'c>(&'c Connection);
+
+impl Sql for Open<'_> {
+    type Error = rusqlite::Error;
+
+    fn run(&mut self, text: &'static str, parameters: &[SqlValue]) -> rusqlite::Result<SqlRows> {
+        if text.starts_with("PRAGMA") {
+            return self.0.execute_batch(text).map(|()| Vec::new());
+        }
+        let mut statement = self.0.prepare_cached(text)?;
+        let columns = statement.column_count();
+        let mut found = statement.query(params_from_iter(parameters.iter().map(Given)))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let row = (0..columns).map(|at| {
+                Ok(match row.get_ref(at)? {
+                    ValueRef::Integer(number) => SqlValue::Integer(number),
+                    ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
+                    ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) => SqlValue::Null,
+                })
+            });
+            rows.push(row.collect::<rusqlite::Result<_>>()?);
+        }
+        Ok(rows)
+    }
+}
+
+struct Given<'v>(&'v SqlValue);
+
+impl ToSql for Given<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            SqlValue::Null => ValueRef::Null,
+            SqlValue::Integer(number) => ValueRef::Integer(*number),
+            SqlValue::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl Store for SqlStore {
+    fn attempt(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> Response {
+        self.requests.attempt(attempt, key, content)
+    }
+
+    fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
+        self.requests.batch(batch, requests)
+    }
+
+    fn command(&self, command: &Command, chunks: &Chunks) -> Answer {
+        let mut own = self.chunks.lock().unwrap();
+        let connection = self.commands.lock().unwrap();
+        let answer = sql::command(&mut Open(&connection), command, &mut own);
+        // Tests look at the chunks that they handed in.
+        if let Command::Changes { chunk, fence, .. } = command
+            && let Some(rows) = own.get(*chunk)
+        {
+            chunks.put(*chunk, fence.domain, rows.to_vec());
+        }
+        answer.unwrap_or_else(|fault| {
+            *self.fault.lock().unwrap() = Some(fault.to_string());
+            Answer::Unreachable
+        })
+    }
+
+    fn last_error(&self) -> Option<String> {
+        let fault = self.fault.lock().unwrap().clone();
+        fault.or_else(|| self.requests.last_error())
+    }
+}
