@@ -180,6 +180,10 @@ ON CONFLICT (keyspace, slot) DO UPDATE SET domain = excluded.domain";
 INSERT INTO ringshift_claim (keyspace, start, past, slot_first, slot_end, domain)
 VALUES (?1, coalesce(?2, x''), coalesce(?3, x''), ?4, ?5, ?6)";
 
+    /// Says how many bits a keyspace's slots have. Where they had fewer, each is split: its parts
+    /// are held as it was, and keep its floor. Keyspace, bits.
+    CLAIM_BITS = "INSERT INTO ringshift_grown (keyspace, bits) VALUES (?1, ?2)";
+
     /// Gives every interval that a domain holds back to what is around it. Domain.
     RELEASE_SCOPES = "\
 INSERT INTO ringshift_claim (keyspace, start, past, slot_first, slot_end, domain)

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, ChunkId, Command, CommandId, Coordinator, Ending, Log, Move, PlannedWave,
-    Point, Settings, Stage, home_installs,
+    Action, Answer, Checks, ChunkId, Command, CommandId, Coordinator, Ending, Log, Move,
+    PlannedWave, Point, Settings, Stage, Throttle, home_installs,
 };
 use ringshift::{
     Epoch, GuardRow, Instant, KeyspaceId, Match, Phase, Refusal, Router, ShardId, Slot, SlotRange,
@@ -84,6 +84,9 @@ pub(crate) fn settings() -> Settings {
         checkpoint_chunks: 8,
         barrier_ms: 10,
         retry_ms: 0,
+        throttle: Throttle::OFF,
+        checks: Checks::OFF,
+        ..Settings::default()
     }
 }
 
