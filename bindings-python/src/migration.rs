@@ -136,6 +136,45 @@ impl Coordinator {
         locked(&self.0).handle_timeout(Instant::from_millis(now.0));
     }
 
+    /// How the application and its stores are: a dict; what is left out isn't known.
+    fn handle_health(&self, now: Arg<u64>, health: &Bound<'_, PyAny>) -> Result<(), Error> {
+        let health = data_from(health, ErrorCode::Argument)?;
+        locked(&self.0).handle_health(Instant::from_millis(now.0), health);
+        Ok(())
+    }
+
+    /// What the clock on the wall shows, in milliseconds since 1970-01-01 UTC, and how many minutes
+    /// local time is ahead of UTC.
+    #[pyo3(signature = (now, unix_ms, utc_offset_min=None))]
+    fn handle_wall_clock(
+        &self,
+        now: Arg<u64>,
+        unix_ms: Arg<i64>,
+        utc_offset_min: Option<Arg<i16>>,
+    ) {
+        let offset = utc_offset_min.map_or(0, |offset| offset.0);
+        locked(&self.0).handle_wall_clock(Instant::from_millis(now.0), unix_ms.0, offset);
+    }
+
+    /// Agrees to the point of no return, where `gates.finish` asks for that.
+    fn agree_to_finish(&self) {
+        locked(&self.0).agree_to_finish();
+    }
+
+    /// Where the migration stands, and what holds it.
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let status = locked(&self.0).status();
+        data(py, &status)
+    }
+
+    /// What the gates have made it decide, the oldest first; the last 256.
+    #[getter]
+    fn decisions<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let decisions: Vec<_> = locked(&self.0).decisions().cloned().collect();
+        data(py, &decisions)
+    }
+
     /// Takes everything back to where it began.
     #[pyo3(signature = (reason=None))]
     fn roll_back(&self, reason: Option<Arg<String>>) {

@@ -6,9 +6,8 @@ import { Held, held, text } from './held.js';
 import { put } from './keys.js';
 import * as machine from './machine.js';
 import type {
-  Access, Action, Answer, Changes, Command, GuardRow, InstallRow, Key, Log, Mismatch, PhaseRow, PlanData, PlanFigures,
-  PlanOptions, Refusal,
-  Settings, Wave,
+  Access, Action, Answer, Changes, Command, Decision, GuardRow, Health, InstallRow, Key, Log, Mismatch, PhaseRow,
+  PlanData, PlanFigures, PlanOptions, Refusal, Settings, Status, Wave,
 } from './types.js';
 
 const NEVER = 2n ** 64n - 1n;
@@ -86,6 +85,26 @@ export class Coordinator extends Held<raw.Coordinator> {
   /** Time has passed. */
   handleTimeout(now: number): void {
     this._raw.timeout(check.time(now));
+  }
+  /** How the application and its stores are. The throttle follows at once, gates when they are asked next. */
+  handleHealth(now: number, health: Health): void {
+    this._raw.health(check.time(now), json(check.object(health, 'the health'), 'the health'));
+  }
+  /** What the clock on the wall shows, in milliseconds since 1970-01-01 UTC, and how many minutes local time is ahead of UTC. */
+  handleWallClock(now: number, unixMs: number, utcOffsetMin = 0): void {
+    this._raw.wallClock(check.time(now), check.wide(unixMs, 'unixMs'), check.offset(utcOffsetMin));
+  }
+  /** Agrees to the point of no return, where `gates.finish` asks for that. */
+  agreeToFinish(): void {
+    this._raw.agreeToFinish();
+  }
+  /** Where the migration stands, and what holds it. */
+  get status(): Status {
+    return this._raw.status();
+  }
+  /** What the gates have made it decide, the oldest first; the last 256. */
+  get decisions(): Decision[] {
+    return this._raw.decisions();
   }
   /** Turns the migration round: after the present move, everything goes back to where it began. */
   rollBack(reason = ''): void {

@@ -330,6 +330,85 @@ export interface Settings {
   readonly checkpoint_chunks?: number;
   readonly barrier_ms?: number;
   readonly retry_ms?: number;
+  /** What must hold before a wave advances. */
+  readonly gates?: {
+    readonly error_ppm_limit?: number;
+    readonly p99_percent_limit?: number;
+    readonly p99_us_limit?: number | null;
+    readonly mirror_failures_ppm_limit?: number;
+    readonly shadow_mismatches_max?: number;
+    readonly health_ms_max?: number;
+    readonly unknown?: 'pass' | 'wait';
+    readonly recheck_ms?: number;
+    readonly patience_ms?: number;
+    readonly after_patience?: 'step-back' | 'pause' | 'wait';
+    readonly steps_back_max?: number;
+    readonly finish?: 'automatic' | 'asked';
+  };
+  /** How fast rows are copied and removed. */
+  readonly throttle?: {
+    readonly rows_per_s_min?: number;
+    readonly rows_per_s_start?: number;
+    readonly rows_per_s_max?: number;
+    readonly adjust_ms?: number;
+  };
+  /** When the migration may work: hours as `02:00-06:00`, dates as `2026-12-24`, in local time. */
+  readonly calendar?: {
+    readonly hours?: readonly string[];
+    readonly days_off?: readonly ('mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun')[];
+    readonly dates_off?: readonly string[];
+    readonly peak?: readonly string[];
+    readonly peak_rows_per_s_max?: number;
+    readonly off_peak_rows_per_s_max?: number | null;
+  };
+  /** How many keys are compared all the while. */
+  readonly checks?: { readonly keys_per_minute?: number; readonly keys_per_round?: number; readonly seed?: number };
+  /** What an open item of the risk checklist does. */
+  readonly checklist?: 'advise' | 'strict';
+}
+
+/** How the application and its stores are, as far as it is known. */
+export interface Health {
+  readonly error_ppm?: number | null;
+  readonly p99_us?: number | null;
+  readonly baseline_p99_us?: number | null;
+  readonly mirror_failures_ppm?: number | null;
+  readonly shadow_compared?: number | null;
+  readonly shadow_mismatches?: number | null;
+  readonly stores?: readonly { readonly shard: number; readonly healthy: boolean }[];
+}
+/** What a gate has found. */
+export interface Verdict {
+  readonly gate: string | { readonly store: number };
+  readonly state: 'passes' | 'fails' | 'unknown';
+  readonly found: bigint | null;
+  readonly limit: bigint | null;
+}
+/** Where a migration stands. */
+export interface Status {
+  readonly term: number;
+  readonly epoch: number | null;
+  readonly wish: 'forward' | 'back' | 'pause';
+  readonly reason: string;
+  readonly doing: string | Readonly<Record<string, unknown>>;
+  readonly waves: readonly Readonly<Record<string, unknown>>[];
+  readonly planned: number;
+  readonly held: { readonly goal: unknown; readonly wave: number | null; readonly since: bigint; readonly verdicts: readonly Verdict[] } | null;
+  readonly gates: readonly Verdict[];
+  readonly rows_per_s: number | null;
+  readonly open: boolean;
+  readonly opens_in_ms: bigint | null;
+  readonly checks: { readonly rounds: bigint; readonly keys: bigint; readonly suspects: bigint; readonly mismatches: bigint };
+  readonly mismatches: number;
+  readonly open_items: readonly string[];
+}
+/** Something that the gates have made a coordinator decide, and why. */
+export interface Decision {
+  readonly number: bigint;
+  readonly at: bigint;
+  readonly what: 'held' | 'passed' | 'stepped-back' | 'rolled-back' | 'paused';
+  readonly wave: number | null;
+  readonly why: string;
 }
 
 /** A coordinator's command: one name, and its fields. */

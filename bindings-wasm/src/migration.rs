@@ -147,6 +147,36 @@ impl Coordinator {
         self.0.handle_timeout(instant(now));
     }
 
+    /// How the application and its stores are, which is JSON.
+    pub fn health(&mut self, now: f64, health: &str) -> Answer<()> {
+        let health = parse(health, ErrorCode::Argument)?;
+        self.0.handle_health(instant(now), health);
+        Ok(())
+    }
+
+    /// What the clock on the wall shows.
+    #[wasm_bindgen(js_name = wallClock)]
+    pub fn wall_clock(&mut self, now: f64, unix_ms: i64, utc_offset_min: i16) {
+        self.0
+            .handle_wall_clock(instant(now), unix_ms, utc_offset_min);
+    }
+
+    /// Agrees to the point of no return.
+    #[wasm_bindgen(js_name = agreeToFinish)]
+    pub fn agree_to_finish(&mut self) {
+        self.0.agree_to_finish();
+    }
+
+    /// Where the migration stands.
+    pub fn status(&self) -> Answer {
+        plain(&self.0.status())
+    }
+
+    /// What the gates have made it decide.
+    pub fn decisions(&self) -> Answer {
+        plain(&self.0.decisions().collect::<Vec<_>>())
+    }
+
     /// Turns the migration round.
     #[wasm_bindgen(js_name = rollBack)]
     pub fn roll_back(&mut self, reason: &str) {

@@ -163,6 +163,7 @@ pub mod docs {
                 // that here they lead to these modules.
                 #[doc = "[ARCHITECTURE.md]: crate::docs::architecture"]
                 #[doc = "[DESIGN.md]: crate::docs::design"]
+                #[doc = "[GATES.md]: crate::docs::gates"]
                 #[doc = "[PROTOCOL.md]: crate::docs::protocol"]
                 #[doc = "[STORAGE.md]: crate::docs::storage"]
                 #[doc = ""]
@@ -178,6 +179,7 @@ pub mod docs {
         design = "../docs/DESIGN.md";
         storage = "../docs/STORAGE.md";
         strategies = "../docs/STRATEGIES.md";
+        gates = "../docs/GATES.md";
     }
 }
 

@@ -194,6 +194,7 @@ const fn about(goal: Move) -> &'static str {
         | Move::Copy
         | Move::Shadow
         | Move::Verify
+        | Move::Check
         | Move::Ramp(_)
         | Move::Offline
         | Move::Switch

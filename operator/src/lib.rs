@@ -6,6 +6,9 @@
 
 pub mod client;
 pub mod plan;
+mod reporter;
 pub mod runner;
 pub mod store;
 pub mod topology;
+
+pub use reporter::Reporter;

@@ -248,21 +248,22 @@ impl Calendar {
         if self.is_open(clock, now) {
             return Some(0);
         }
-        let clock = clock?;
-        let start = clock.local_minutes(now);
-        let mut minute = start;
-        while minute - start < 400 * DAY_MINUTES {
-            if self.is_open_at(minute) {
-                return u64::try_from((minute - start) * MINUTE_MS).ok();
-            }
-            // A day off is stepped over as a whole.
-            minute = if self.is_day_off(minute) {
-                (minute.div_euclid(DAY_MINUTES) + 1) * DAY_MINUTES
-            } else {
-                minute + 1
-            };
-        }
-        None
+        let start = clock?.local_minutes(now);
+        let today = start.div_euclid(DAY_MINUTES);
+        // It opens where a stretch begins, or with a day in the middle of one.
+        let first_of = |day: i64| {
+            let midnight = day * DAY_MINUTES;
+            let begins = self
+                .hours
+                .iter()
+                .map(|hours| midnight + i64::from(hours.start));
+            begins
+                .chain([midnight])
+                .filter(|&minute| minute > start && self.is_open_at(minute))
+                .min()
+        };
+        let minute = (today..today + 400).find_map(first_of)?;
+        u64::try_from((minute - start) * MINUTE_MS).ok()
     }
 
     /// Rows a second that the hour allows; `None`: as many as the throttle. Without a clock, the
@@ -307,5 +308,5 @@ fn day_of(days: i64) -> Day {
 }
 
 #[cfg(test)]
-#[path = "calendar_tests.rs"]
+#[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests;

@@ -324,5 +324,11 @@ fn nth_slot(wave: &Wave, n: usize) -> Option<Slot> {
 }
 
 #[cfg(test)]
-#[path = "checker_tests.rs"]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 mod tests;

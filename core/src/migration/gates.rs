@@ -339,18 +339,21 @@ mod tests {
         };
         let gates = Gates::default();
         assert_eq!(held(&gates, Some(&healthy()), own), []);
-        let cases: [(Gate, fn(&mut Health)); 5] = [
-            (Gate::Errors, |h| h.error_ppm = Some(10_000)),
-            (Gate::Latency, |h| h.p99_us = Some(1_500)),
-            (Gate::MirrorFailures, |h| {
-                h.mirror_failures_ppm = Some(10_000)
-            }),
-            (Gate::ShadowMismatches, |h| h.shadow_mismatches = Some(8)),
-            (Gate::Store(ShardId(1)), |h| h.stores[0].healthy = false),
-        ];
-        for (gate, spoil) in cases {
+        for gate in [
+            Gate::Errors,
+            Gate::Latency,
+            Gate::MirrorFailures,
+            Gate::ShadowMismatches,
+            Gate::Store(ShardId(1)),
+        ] {
             let mut health = healthy();
-            spoil(&mut health);
+            match gate {
+                Gate::Errors => health.error_ppm = Some(10_000),
+                Gate::Latency => health.p99_us = Some(1_500),
+                Gate::MirrorFailures => health.mirror_failures_ppm = Some(10_000),
+                Gate::ShadowMismatches => health.shadow_mismatches = Some(8),
+                _ => health.stores.iter_mut().for_each(|s| s.healthy = false),
+            }
             assert_eq!(held(&gates, Some(&health), own), [gate]);
         }
         let own = OwnFacts {

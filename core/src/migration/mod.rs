@@ -10,6 +10,8 @@ mod install;
 pub mod log;
 pub mod moves;
 mod plan;
+mod report;
+mod report_text;
 mod settings;
 mod throttle;
 mod transition;
@@ -36,6 +38,7 @@ pub use plan::{
     SlotList, SlotSize, SplitRange, Strategy, Undo, Unpin, WaveFigures, WishKey, WishMatch,
     WishPart, advise_strategy, plan, plan_with,
 };
+pub use report::{Latency, Line, Pause, Progress, Report, Summary};
 pub use settings::Settings;
 pub use throttle::{Pace, Throttle};
 pub use verify::{Mismatch, Verifier};

@@ -167,7 +167,8 @@ impl Coordinator {
         match run.goal {
             Move::Copy => self.enter(run, Stage::Read),
             Move::Enlist if self.log.enlist.is_none() => self.finished(&run),
-            Move::Enlist => self.enter(run, Stage::Swap),
+            // The plan is kept; when it may begin is asked next.
+            Move::Enlist => self.task = Task::Idle,
             Move::Decide => {
                 self.undecided = false;
                 self.task = Task::Idle;

@@ -344,7 +344,7 @@ impl Coordinator {
         self.watch.retreat = None;
         self.watch.held = None;
         let paused = matches!(self.task, Task::Over(Ending::Paused { .. }));
-        if paused || matches!(self.task, Task::Soak { .. }) {
+        if paused || matches!(self.task, Task::Soak { .. }) || self.waits_to_copy() {
             self.task = Task::Idle;
         }
     }
@@ -432,7 +432,11 @@ impl Coordinator {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let waits = self.waits_to_copy();
         self.now = self.now.max(now);
+        if waits && self.interrupts_copying() {
+            self.task = Task::Idle;
+        }
         if let Task::Soak { until } = self.task
             && until <= self.now
         {

@@ -33,7 +33,7 @@ pub struct Status {
     /// The waves in the snapshot, by keyspace and age.
     pub waves: Vec<WaveStatus>,
     /// How many waves haven't begun.
-    pub planned: usize,
+    pub planned: u32,
     /// What holds the next move back, if something does.
     pub held: Option<Held>,
     /// Each gate's verdict about the wave at work, as things are now; empty without one.
@@ -47,7 +47,7 @@ pub struct Status {
     /// What the checker has done.
     pub checks: CheckFigures,
     /// Mismatches that were confirmed, by verification and by checks.
-    pub mismatches: usize,
+    pub mismatches: u32,
     /// The items of the risk checklist that are open.
     pub open_items: Vec<Item>,
 }
@@ -143,15 +143,19 @@ impl Coordinator {
                 .iter()
                 .flat_map(|keyspace| keyspace.waves.iter().map(|w| of_wave(keyspace.id, w)))
                 .collect(),
-            planned: self.log.planned.len(),
+            planned: count(self.log.planned.len()),
             held: self.watch.held.clone(),
             gates: at_work.map_or_else(Vec::new, |wave| self.verdicts(wave)),
             rows_per_s: self.rate(),
             open: self.is_open(),
             opens_in_ms: self.settings.calendar.opens_in_ms(clock, self.now),
             checks: self.watch.checker.figures(),
-            mismatches: self.mismatches.len(),
+            mismatches: count(self.mismatches.len()),
             open_items: self.log.checklist.open(&self.settings),
         }
     }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::ids::DomainId;
 use crate::migration::calendar::WallClock;
-use crate::migration::checker::Checker;
+use crate::migration::checker::{CheckFigures, Checker};
 use crate::migration::command::Answer;
 use crate::migration::coordinator::run::Run;
 use crate::migration::coordinator::{Coordinator, Task};
@@ -127,6 +127,19 @@ impl Coordinator {
         self.watch.decisions.iter()
     }
 
+    /// What the checker has done.
+    pub fn checks(&self) -> CheckFigures {
+        self.watch.checker.figures()
+    }
+
+    /// The move that is being carried out, with the number of a ramp.
+    pub fn goal(&self) -> Option<Move> {
+        match &self.task {
+            Task::Move(run) => Some(run.goal),
+            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Over(_) => None,
+        }
+    }
+
     /// Looks again at what comes next, where only time was waited for.
     fn wake(&mut self) {
         if let Task::Soak { .. } = self.task {
@@ -175,6 +188,14 @@ impl Coordinator {
         let bulk = matches!(run.stage, Stage::Read | Stage::Purge | Stage::Collect);
         let ready = self.watch.pace.ready_at();
         (bulk && !run.goal.is_barrier() && ready > self.now).then_some(ready)
+    }
+
+    /// Whether copying waits for the throttle: no command of it is out.
+    pub(super) fn waits_to_copy(&self) -> bool {
+        match &self.task {
+            Task::Move(run) => run.goal == Move::Copy && self.paced(run).is_some(),
+            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Over(_) => false,
+        }
     }
 
     /// Counts the rows that an answer has moved or removed.
