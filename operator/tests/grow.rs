@@ -1,5 +1,10 @@
 //! A keyspace gets more slots, on shards in SQLite files, under clients that don't know yet.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

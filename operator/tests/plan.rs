@@ -34,9 +34,9 @@ fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let names = ["1=pg-1", "2=pg-2", "3=pg-3", "4=pg-4"];
     let mut arguments = vec!["init", "t.json", "--keyspace", "users", "--bits", "8"];
-    names
-        .iter()
-        .for_each(|name| arguments.extend(["--shard", name]));
+    for name in names {
+        arguments.extend(["--shard", name]);
+    }
     fine(&ringshift(folder.path(), &arguments));
     folder
 }
@@ -84,7 +84,8 @@ fn whole_slots_go_to_a_new_server() {
         plan.waves.iter().map(|wave| wave.copy_ms).sum()
     );
     // The same on standard output.
-    let mut json = arguments[..arguments.len() - 2].to_vec();
+    let mut json = arguments.to_vec();
+    json.truncate(arguments.len() - 2);
     json.push("--json");
     let printed = fine(&ringshift(folder.path(), &json));
     assert_eq!(serde_json::from_str::<Plan>(&printed).unwrap(), plan);

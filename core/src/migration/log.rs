@@ -3,6 +3,7 @@
 //! The snapshot and the guards decide what has happened. The log says what was meant, so that a
 //! successor goes on toward it, and how far copying had come, so that it needn't begin again.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,7 +28,7 @@ pub struct Log {
     /// The strategy that the plan follows, for reports.
     pub strategy: Strategy,
     /// What every coordinator of this migration goes by; `None` until one begins it.
-    pub settings: Option<Settings>,
+    pub settings: Option<Box<Settings>>,
     /// Which way the migration goes.
     pub wish: Wish,
     /// Why it goes back or is paused, or why a wave has stepped back last.

@@ -15,6 +15,10 @@ use crate::wave::PPM;
 /// What a coordinator goes by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of its own, by name in JSON"
+)]
 pub struct Settings {
     /// Whether writes in double-write and reversed are answered after both shards have them. In
     /// read-new they always are.

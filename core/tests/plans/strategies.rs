@@ -207,7 +207,7 @@ fn keep_leaves_what_was_moved_by_hand_in_proportion() {
     let owned = plan_of(&world, r#"{"remove":[1]}"#).shards[0].slots_before;
     let by_hand = r#"{"move_slots":[{"keyspace":"k","slots":"0-127","to":2}]}"#;
     let mut first = plan_of(&world, by_hand);
-    first.log.settings = Some(quick(Settings::default()));
+    first.log.settings = Some(Box::new(quick(Settings::default())));
     assert!(
         owned > 0 && first.notes.iter().any(|note| note.contains("balance keep")),
         "{first}"

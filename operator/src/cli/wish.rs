@@ -13,10 +13,9 @@ use crate::cli::{CliError, init};
 
 #[derive(Debug, Args)]
 pub(super) struct Wish {
-    /// A wish in JSON: add, remove, reweight, drain, move_slots, move_key, move_prefix, move_range,
-    /// unpin, split_range, merge_ranges, grow_bits
-    #[arg(long, value_name = "FILE")]
-    wish: Option<PathBuf>,
+    /// A file with wishes in JSON; everything below can stand there, ranges to split and to merge too
+    #[arg(long = "wish", value_name = "FILE")]
+    file: Option<PathBuf>,
     /// A shard to add: its name, or its number and its name; may be repeated
     #[arg(long, value_name = "[ID=]NAME[,WEIGHT[,ZONE]]")]
     add_shard: Vec<String>,
@@ -60,7 +59,7 @@ pub(super) struct Wish {
 
 impl Wish {
     pub(super) fn changes(&self, snapshot: &Snapshot) -> Result<Changes, CliError> {
-        let mut changes = match &self.wish {
+        let mut changes = match &self.file {
             None => Changes::default(),
             Some(path) => {
                 let text = std::fs::read(path).map_err(|error| {

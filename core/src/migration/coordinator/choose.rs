@@ -1,5 +1,6 @@
 //! Between moves: which one is next.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -43,13 +44,13 @@ impl Coordinator {
             && self.log == Log::default()
             && waves(&snapshot).next().is_none()
         {
-            if let Err(error) = self.check_wanted(&snapshot, &wanted) {
+            if let Err(error) = Self::check_wanted(&snapshot, &wanted) {
                 self.task = Task::Over(Ending::Stuck(error));
                 return;
             }
             // Every successor goes by what this one begins with.
             if let Some(settings) = &wanted.settings {
-                self.settings = Arc::new(settings.clone());
+                self.settings = Arc::new(Settings::clone(settings));
             }
             let open = wanted.checklist.open(&self.settings);
             if self.settings.checklist == ChecklistRule::Strict && !open.is_empty() {
@@ -58,7 +59,7 @@ impl Coordinator {
                 return;
             }
             self.log = wanted;
-            self.log.settings = Some(Settings::clone(&self.settings));
+            self.log.settings = Some(Box::new(Settings::clone(&self.settings)));
             let before = Some(snapshot.content().shards.clone());
             self.log.before = self.log.before.take().or(before);
             return self.start(Move::Enlist, Stage::Log, None);
@@ -100,7 +101,7 @@ impl Coordinator {
         }
     }
 
-    fn check_wanted(&self, snapshot: &Snapshot, wanted: &Log) -> Result<(), CoordinatorError> {
+    fn check_wanted(snapshot: &Snapshot, wanted: &Log) -> Result<(), CoordinatorError> {
         let other = wanted.digest.is_some_and(|plan| plan != snapshot.digest());
         if wanted.base != snapshot.epoch() || other {
             return Err(CoordinatorError::OutdatedPlan {

@@ -11,6 +11,7 @@ use crate::migration::command::{Answer, Command};
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
 use crate::migration::install::{home_installs, wave_installs};
 use crate::migration::moves::{Move, Point, Stage};
+use crate::migration::settings::Settings;
 use crate::snapshot::Snapshot;
 
 /// How far taking office has come.
@@ -94,9 +95,9 @@ impl Coordinator {
                 let agreed = self.log.finish_agreed;
                 self.log = log;
                 if let Some(settings) = &self.log.settings
-                    && *settings != *self.settings
+                    && **settings != *self.settings
                 {
-                    self.settings = Arc::new(settings.clone());
+                    self.settings = Arc::new(Settings::clone(settings));
                 }
                 if self.undecided {
                     (self.log.wish, self.log.reason) = (wish, reason);

@@ -9,7 +9,7 @@ use crate::ids::{DomainId, ShardId, Slot};
 use crate::key::KeyRule;
 use crate::migration::plan::cut::Group;
 use crate::migration::plan::error::PlanError;
-use crate::migration::plan::keys::{Half, range};
+use crate::migration::plan::keys::{Half, WishKey, range};
 use crate::migration::plan::target::resolve;
 use crate::migration::plan::wish::{Changes, ShardRef};
 use crate::scope::Match;
@@ -126,8 +126,8 @@ fn wanted<'k>(
     }
     for wish in &changes.move_range {
         let whole = range(&wish.start, &wish.end)?;
-        let cuts = wish.cut_at.iter().map(|key| key.bytes());
-        for piece in pieces(&whole, cuts.collect::<Result<_, _>>()?)? {
+        let cuts = wish.cut_at.iter().map(WishKey::bytes);
+        for piece in pieces(&whole, &cuts.collect::<Result<Vec<_>, _>>()?)? {
             add(&wish.keyspace, piece, Some(&wish.to), false)?;
         }
     }
@@ -138,7 +138,7 @@ fn wanted<'k>(
     for wish in &changes.split_range {
         let whole = range(&wish.start, &wish.end)?;
         entry(keyspace(snapshot, &wish.keyspace)?, &whole)?;
-        let [low, high] = <[Match; 2]>::try_from(pieces(&whole, Vec::from([wish.at.bytes()?]))?)
+        let [low, high] = <[Match; 2]>::try_from(pieces(&whole, &[wish.at.bytes()?])?)
             .map_err(|_| outside(&whole))?;
         let half = match wish.half {
             Half::Low => low,
@@ -270,7 +270,7 @@ fn outside(whole: &Match) -> PlanError {
 }
 
 /// The range cut at those keys.
-fn pieces(whole: &Match, cuts: Vec<Vec<u8>>) -> Result<Vec<Match>, PlanError> {
+fn pieces(whole: &Match, cuts: &[Vec<u8>]) -> Result<Vec<Match>, PlanError> {
     let scope = whole.scope();
     let rising = cuts.is_sorted_by(|a, b| a < b);
     let inside = |cut: &Vec<u8>| *cut > scope.start && scope.ends_after(cut);

@@ -245,14 +245,16 @@ pub(super) fn time(waves: &[WaveFigures], settings: &Settings) -> PlanTime {
     } else {
         0
     };
-    let soak = match settings.offline {
-        true => 0,
-        false => shadow.saturating_add(settings.ramp_ms.saturating_mul(ramps)),
+    let soak = if settings.offline {
+        0
+    } else {
+        shadow.saturating_add(settings.ramp_ms.saturating_mul(ramps))
     };
     let copies = waves.iter().map(|wave| wave.copy_ms);
-    let windows = match settings.finish_each {
-        true => count,
-        false => count.min(1),
+    let windows = if settings.finish_each {
+        count
+    } else {
+        count.min(1)
     };
     let longest = copies.clone().max().flatten();
     PlanTime {

@@ -18,6 +18,7 @@ mod target;
 mod text;
 mod wish;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -205,7 +206,7 @@ pub fn plan_with(
             base: snapshot.epoch(),
             digest: Some(snapshot.digest()),
             strategy,
-            settings: Some(settings),
+            settings: Some(Box::new(settings)),
             enlist: Some(shards),
             before: Some(content.shards.clone()),
             delist: changes.remove.clone(),

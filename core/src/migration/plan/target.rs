@@ -115,7 +115,7 @@ pub(super) fn target_of(
     by_hand(keyspace, changes, shards, &mut wanted)?;
     for (index, shard) in (0_u16..).zip(shards) {
         let empty = shard.state == ShardState::Active || !wanted.contains(&ShardIndex(index));
-        if !empty && present != wanted || !empty && changes.changes_shards() {
+        if !empty && (present != wanted || changes.changes_shards()) {
             let keyspace = keyspace.name.clone();
             let shard = shard.id;
             return Err(PlanError::NotEmptied { shard, keyspace });

@@ -175,11 +175,12 @@ fn table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>], numbers: &[usize]) ->
             if width == 0 {
                 continue;
             }
-            line.push_str(&if numbers.contains(&at) {
+            let cell = if numbers.contains(&at) {
                 format!("{text:>width$}  ")
             } else {
                 format!("{text:<width$}  ")
-            });
+            };
+            line.push_str(&cell);
         }
         writeln!(f, "{}", line.trim_end())?;
     }
