@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
-use ringshift::migration::{self, Changes, CommandId, Settings};
+use ringshift::migration::{self, Changes, CommandId, PlanOptions, Settings};
 use ringshift::{ErrorCode, Instant, ShardId, Term};
 
 use crate::convert::{Arg, data, data_from, locked, python, text_or_data_from};
@@ -30,6 +30,23 @@ impl Plan {
         data(py, &self.0.log.planned)
     }
 
+    /// Everything that it says: figures, waves, times, what can be undone, which strategy fits.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        data(py, &self.0)
+    }
+
+    /// A plan that was kept: a dict as `data` gave it, or its JSON.
+    #[staticmethod]
+    fn from_data(kept: &Bound<'_, PyAny>) -> Result<Self, Error> {
+        Ok(Self(text_or_data_from(kept, ErrorCode::Plan)?))
+    }
+
+    /// Refuses a snapshot that it wasn't made from. A coordinator asks that before it begins.
+    fn check(&self, snapshot: Arg<Bound<'_, Snapshot>>) -> Result<(), Error> {
+        Ok(self.0.check(&snapshot.0.get().0)?)
+    }
+
     fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
         python(slf.py(), "plan_text")?.call1((slf,))?.extract()
     }
@@ -39,17 +56,27 @@ impl Plan {
     }
 }
 
-/// Plans changes (`add`, `remove`, `reweight`; a dict or JSON) from a snapshot, with at most
-/// `wave_slots_max` slots a wave (0: no limit).
+/// Plans changes (a dict or JSON: `add`, `remove`, `reweight`, `move_slots`, `move_prefix` and
+/// others) from a snapshot, with at most `wave_slots_max` slots a wave (0: no limit). With
+/// `options` (`strategy`, `sizes`, `rate` and others), a strategy's settings go with the plan;
+/// without, the coordinator's own hold.
 #[pyfunction]
-#[pyo3(signature = (snapshot, changes, wave_slots_max=None))]
+#[pyo3(signature = (snapshot, changes, wave_slots_max=None, options=None))]
 pub(crate) fn plan(
     snapshot: Arg<Bound<'_, Snapshot>>,
     changes: &Bound<'_, PyAny>,
     wave_slots_max: Option<Arg<u32>>,
+    options: Option<&Bound<'_, PyAny>>,
 ) -> Result<Plan, Error> {
     let changes: Changes = text_or_data_from(changes, ErrorCode::Plan)?;
-    Ok(Plan(migration::plan(&snapshot.0.get().0, &changes, wave_slots_max.map_or(0, |max| max.0))?))
+    let snapshot = &snapshot.0.get().0;
+    let most = wave_slots_max.map_or(0, |max| max.0);
+    let Some(options) = options else {
+        return Ok(Plan(migration::plan(snapshot, &changes, most)?));
+    };
+    let mut options: PlanOptions = text_or_data_from(options, ErrorCode::Argument)?;
+    options.wave_slots_max = options.wave_slots_max.max(most);
+    Ok(Plan(migration::plan_with(snapshot, &changes, &options)?))
 }
 
 /// The guard rows of a new cluster's shard: what a `Guard` or a store installs.

@@ -7,7 +7,7 @@ import { put } from './keys.js';
 import * as machine from './machine.js';
 import type {
   Access, Action, Answer, Changes, Command, Decision, GuardRow, Health, InstallRow, Key, Log, Mismatch, PhaseRow,
-  PlanFigures, Refusal, Settings, Status, Wave,
+  PlanData, PlanFigures, PlanOptions, Refusal, Settings, Status, Wave,
 } from './types.js';
 
 const NEVER = 2n ** 64n - 1n;
@@ -20,19 +20,40 @@ export class Plan extends Held<raw.Plan> {
   get figures(): PlanFigures[] {
     return this._raw.figures();
   }
+  /** A plan that was kept: what `JSON.stringify` made of one. */
+  static from(kept: object | string): Plan {
+    return new Plan(raw.Plan.parse(json(kept, 'the plan')));
+  }
+  /** Everything that it says: figures, waves, times, what can be undone, which strategy fits. */
+  toJSON(): PlanData {
+    return JSON.parse(this._raw.json()) as PlanData;
+  }
+  /** Refuses a snapshot that it wasn't made from. A coordinator asks that before it begins. */
+  check(snapshot: machine.Snapshot | Uint8Array): void {
+    machine.withSnapshot(snapshot, (held) => this._raw.check(held));
+  }
+  /** The same as a table for people. */
+  override toString(): string {
+    return this._raw.text();
+  }
   /** What a coordinator begins with: the waves in their order, and the shards as they are to be. */
   get log(): Log {
     return this._raw.log();
   }
 }
 
-/** Plans changes: fewest moves, exact shares, a wave for each pair of shards. */
+/**
+ * Plans changes: fewest moves, exact shares, a wave for each pair of shards. With options, a strategy's
+ * settings go with the plan; without, the coordinator's own hold.
+ */
 export function plan(
   snapshot: machine.Snapshot | Uint8Array, changes: Changes | string, waveSlotsMax = 0,
+  options?: PlanOptions | string,
 ): Plan {
   const wish = json(changes, 'the changes');
   const most = check.uint(waveSlotsMax, 'waveSlotsMax');
-  return new Plan(machine.withSnapshot(snapshot, (held) => new raw.Plan(held, wish, most)));
+  const how = options === undefined ? undefined : json(options, 'the options');
+  return new Plan(machine.withSnapshot(snapshot, (held) => new raw.Plan(held, wish, most, how)));
 }
 
 /** The waves of a keyspace that are in a snapshot, by age: what moves now, and how far it is. */

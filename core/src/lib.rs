@@ -123,6 +123,7 @@ mod replicas;
 mod ring;
 mod route;
 mod router;
+mod scope;
 mod shadow;
 mod snapshot;
 mod step;
@@ -145,6 +146,7 @@ pub use replicas::replicas;
 pub use ring::*;
 pub use route::*;
 pub use router::{Groups, Installed, Keyspace, Router, UnknownKeyspace};
+pub use scope::*;
 pub use shadow::{Compared, Shadow, ShadowStep};
 pub use snapshot::*;
 pub use step::*;
@@ -176,6 +178,7 @@ pub mod docs {
         protocol = "../docs/PROTOCOL.md";
         design = "../docs/DESIGN.md";
         storage = "../docs/STORAGE.md";
+        strategies = "../docs/STRATEGIES.md";
         gates = "../docs/GATES.md";
     }
 }

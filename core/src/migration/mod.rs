@@ -31,7 +31,13 @@ pub use gates::{
 pub use install::{home_installs, wave_installs};
 pub use log::{Cursor, Intent, Log, PlannedWave, Wish};
 pub use moves::{Move, Point, Stage};
-pub use plan::{Changes, Plan, PlanError, PlanFigures, plan};
+pub use plan::{
+    Advice, Amount, Balance, Changes, Circumstances, Cut, Cutover, GrowBits, Half, KeyspaceSizes,
+    MergeRanges, MoveKey, MovePrefix, MoveRange, MoveSlots, PinKeyspace, Plan, PlanError,
+    PlanFigures, PlanOptions, PlanTime, Rate, Refresh, Risk, ShardFigures, ShardRef, Sizes,
+    SlotList, SlotSize, SplitRange, Strategy, Undo, Unpin, WaveFigures, WishKey, WishMatch,
+    WishPart, advise_strategy, plan, plan_with,
+};
 pub use report::{Latency, Line, Pause, Progress, Report, Summary};
 pub use settings::Settings;
 pub use throttle::{Pace, Throttle};

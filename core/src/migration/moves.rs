@@ -15,6 +15,8 @@ pub enum Move {
     Decide,
     /// Bring new shards and new weights into the snapshot.
     Enlist,
+    /// Split slots: a keyspace gets more of them.
+    Grow,
     /// Stable to prepare.
     Begin,
     /// Prepare to double-write: purge, prove empty, install the mirror, then the authority.
@@ -29,6 +31,9 @@ pub enum Move {
     Check,
     /// To read-new at this many keys of a million. A barrier.
     Ramp(u32),
+    /// Double-write to reversed with the writes held all the while: copies and compares behind the
+    /// closed guards. A barrier.
+    Offline,
     /// Read-new back to double-write. A barrier.
     Unread,
     /// Read-new to reversed. A barrier.
@@ -122,6 +127,7 @@ impl Move {
         Self::TakeOver,
         Self::Decide,
         Self::Enlist,
+        Self::Grow,
         Self::Begin,
         Self::Mirror,
         Self::Copy,
@@ -129,6 +135,7 @@ impl Move {
         Self::Verify,
         Self::Check,
         Self::Ramp(0),
+        Self::Offline,
         Self::Unread,
         Self::Switch,
         Self::SwitchBack,
@@ -146,6 +153,7 @@ impl Move {
             Self::TakeOver => "take-over",
             Self::Decide => "decide",
             Self::Enlist => "enlist",
+            Self::Grow => "grow",
             Self::Begin => "begin",
             Self::Mirror => "mirror",
             Self::Copy => "copy",
@@ -153,6 +161,7 @@ impl Move {
             Self::Verify => "verify",
             Self::Check => "check",
             Self::Ramp(_) => "ramp",
+            Self::Offline => "offline",
             Self::Unread => "unread",
             Self::Switch => "switch",
             Self::SwitchBack => "switch-back",
@@ -168,10 +177,16 @@ impl Move {
     /// Whether the move is a barrier: closes both guards, drains, swaps, installs.
     pub const fn is_barrier(self) -> bool {
         match self {
-            Self::Ramp(_) | Self::Unread | Self::Switch | Self::SwitchBack | Self::Abort => true,
+            Self::Ramp(_)
+            | Self::Offline
+            | Self::Unread
+            | Self::Switch
+            | Self::SwitchBack
+            | Self::Abort => true,
             Self::TakeOver
             | Self::Decide
             | Self::Enlist
+            | Self::Grow
             | Self::Begin
             | Self::Mirror
             | Self::Copy
@@ -197,7 +212,7 @@ impl Move {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
             Self::Decide => &[Log],
             Self::Enlist => &[Log, Swap, InstallFirst],
-            Self::Begin => &[Swap, InstallFirst],
+            Self::Begin | Self::Grow => &[Swap, InstallFirst],
             Self::Mirror => &[Purge, Prove, Swap, InstallFirst, InstallOther],
             Self::Copy => &[Read, Apply, Log],
             Self::Shadow | Self::Retire => &[Swap],
@@ -211,6 +226,24 @@ impl Move {
                 Closing,
                 DrainRead,
                 DrainApply,
+                Swap,
+                InstallFirst,
+                InstallOther,
+            ],
+            Self::Offline => &[
+                Log,
+                CloseFrom,
+                CloseTo,
+                Closing,
+                DrainRead,
+                DrainApply,
+                DigestFrom,
+                DigestTo,
+                KeysFrom,
+                KeysTo,
+                LookTo,
+                LookFrom,
+                Reverse,
                 Swap,
                 InstallFirst,
                 InstallOther,

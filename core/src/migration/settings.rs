@@ -41,6 +41,13 @@ pub struct Settings {
     pub barrier_ms: u64,
     /// How long to wait before asking again who didn't answer.
     pub retry_ms: u64,
+    /// Whether writes of a wave are held from before the copy until the switch: one barrier leads
+    /// from double-write to reversed, and copies and compares behind the closed guards.
+    pub offline: bool,
+    /// An offline barrier that takes longer is aborted, and the migration goes back.
+    pub offline_ms: u64,
+    /// Whether each wave ends, and its rollback window with it, before the next begins.
+    pub finish_each: bool,
     /// What must hold before a wave advances.
     pub gates: Gates,
     /// How fast rows are copied and removed.
@@ -68,6 +75,9 @@ impl Default for Settings {
             checkpoint_chunks: 16,
             barrier_ms: 2_000,
             retry_ms: 20,
+            offline: false,
+            offline_ms: 4 * 3_600_000,
+            finish_each: false,
             gates: Gates::default(),
             throttle: Throttle::default(),
             calendar: Calendar::default(),

@@ -8,6 +8,7 @@ use crate::ids::{DomainId, Epoch, ShardId, ShardIndex, Slot};
 use crate::key::KeyError;
 use crate::ring::PlacementError;
 use crate::snapshot::Digest;
+use crate::snapshot::delta::DeltaError;
 use crate::snapshot::limits;
 use crate::weight::WeightError;
 
@@ -86,7 +87,23 @@ pub enum TopologyError {
         /// Which.
         rule: &'static str,
     },
-    /// Two waves hold one slot.
+    /// A pin to this shard doesn't say in exactly one way which keys it is for.
+    Pin(ShardId),
+    /// A match, of an override or a wave, breaks a rule.
+    Match {
+        /// Which keys, in words.
+        matches: String,
+        /// Which rule.
+        rule: &'static str,
+    },
+    /// Two matches share some keys, and neither has all of the other's.
+    Crossing {
+        /// The keys of the one, in words.
+        first: String,
+        /// The keys of the other.
+        second: String,
+    },
+    /// Two waves hold one slot, or some of its keys.
     Overlap {
         /// The slot.
         slot: Slot,
@@ -161,6 +178,17 @@ impl fmt::Display for TopologyError {
                 write!(f, "domain {domain} is used twice, or was never given out")
             }
             Self::Wave { domain, rule } => write!(f, "wave {domain}: {rule}"),
+            Self::Pin(shard) => write!(
+                f,
+                "a pin to shard {shard} needs exactly one of `key`, `prefix`, `range` and `parts`"
+            ),
+            Self::Match { matches, rule } => {
+                write!(f, "the override or wave for {matches}: {rule}")
+            }
+            Self::Crossing { first, second } => write!(
+                f,
+                "the overrides or waves for {first} and for {second} share some of their keys; keep them apart, or let one enclose the other"
+            ),
             Self::Overlap { slot } => write!(f, "slot {slot} is in two waves; end one first"),
             Self::Unsupported(what) => write!(f, "{what} overrides are not supported yet"),
             Self::EpochsUsedUp => f.write_str("there is no epoch after 2^31 - 1"),
@@ -245,6 +273,8 @@ pub enum SnapshotError {
         /// Its digest.
         theirs: Digest,
     },
+    /// A delta is refused.
+    Delta(DeltaError),
 }
 
 impl SnapshotError {
@@ -261,6 +291,7 @@ impl SnapshotError {
             Self::ForeignCluster { .. } => ErrorCode::ForeignCluster,
             Self::Older { .. } => ErrorCode::OlderSnapshot,
             Self::Forked { .. } => ErrorCode::ForkedSnapshot,
+            Self::Delta(error) => error.code(),
         }
     }
 }
@@ -311,11 +342,18 @@ impl fmt::Display for SnapshotError {
                 f,
                 "two snapshots of epoch {epoch}: {ours} is in force, {theirs} was offered; find the second writer"
             ),
+            Self::Delta(error) => error.fmt(f),
         }
     }
 }
 
 impl core::error::Error for SnapshotError {}
+
+impl From<DeltaError> for SnapshotError {
+    fn from(error: DeltaError) -> Self {
+        Self::Delta(error)
+    }
+}
 
 impl From<TopologyError> for SnapshotError {
     fn from(error: TopologyError) -> Self {

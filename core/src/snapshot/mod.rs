@@ -4,8 +4,10 @@
 //! new [`Draft`], built through the same validation, at the next epoch.
 
 mod codec;
+mod delta;
 mod draft;
 mod error;
+mod in_front;
 pub mod limits;
 mod topology;
 mod validate;
@@ -19,8 +21,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Epoch, KeyspaceId, ShardId, ShardIndex};
 
+pub use delta::{DELTA_MAGIC, Delta, DeltaError};
 pub use draft::{
-    Draft, Entry, Home, KeyspaceDraft, Match, Placement, Run, Shard, ShardState, Target, runs,
+    Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
 };
 pub use error::{SnapshotError, TopologyError};
 pub use topology::{KeyspaceTopology, PinTopology, ShardTopology, Topology};
@@ -33,6 +36,35 @@ pub struct Digest(pub [u8; 32]);
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Hexadecimal for people, 32 bytes for machines.
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; 32]>::deserialize(deserializer).map(Self);
+        }
+        let text = String::deserialize(deserializer)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let pair = |pair: &[u8]| match pair {
+            [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        let error = || serde::de::Error::custom("a digest has 64 hexadecimal digits");
+        bytes.map(Self).ok_or_else(error)
     }
 }
 

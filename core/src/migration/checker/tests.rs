@@ -26,6 +26,9 @@ fn wave(domain: u32, epoch: u32) -> Wave {
             SlotRange { start: 3, end: 5 },
             SlotRange { start: 9, end: 73 },
         ],
+        matches: None,
+        origin: None,
+        pins: false,
     }
 }
 

@@ -36,7 +36,7 @@ impl Coordinator {
             return self.hold(goal, domain, alloc::vec![closed(Gate::Hours)]);
         }
         let advances = match goal {
-            Some(Move::Shadow | Move::Ramp(_) | Move::Switch) => true,
+            Some(Move::Shadow | Move::Ramp(_) | Move::Offline | Move::Switch) => true,
             Some(Move::Finish) => !self.log.finishing,
             Some(_) => false,
             None => true,

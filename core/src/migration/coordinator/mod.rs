@@ -112,6 +112,11 @@ pub enum CoordinatorError {
         /// The epoch in force.
         snapshot: Epoch,
     },
+    /// The plan can't be carried out on the snapshot in force.
+    BadPlan {
+        /// Why.
+        message: String,
+    },
     /// The risk checklist is strict, and items of it are open.
     Unconfirmed {
         /// The items.
@@ -147,9 +152,10 @@ impl CoordinatorError {
             Self::GuardAhead { .. } => ErrorCode::ForkedSnapshot,
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Topology { .. } => ErrorCode::Topology,
-            Self::OutdatedPlan { .. } | Self::Unconfirmed { .. } | Self::Senseless { .. } => {
-                ErrorCode::Plan
-            }
+            Self::OutdatedPlan { .. }
+            | Self::BadPlan { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Senseless { .. } => ErrorCode::Plan,
         }
     }
 }
@@ -170,6 +176,7 @@ impl fmt::Display for CoordinatorError {
                 f,
                 "the plan was made from epoch {plan}, epoch {snapshot} is in force; plan again"
             ),
+            Self::BadPlan { message } => f.write_str(message),
             Self::Unconfirmed { items } => {
                 f.write_str("the risk checklist has open items; confirm or waive ")?;
                 for (i, item) in items.iter().enumerate() {
@@ -267,6 +274,9 @@ impl Coordinator {
     /// A coordinator of `term`, which must be above every term before. It takes office, finishes
     /// what its predecessor left, and goes on with the migration in the log. Where there is none,
     /// it begins `wanted`.
+    ///
+    /// `settings` hold where the log has none: a migration keeps those that it was begun with, so
+    /// that every successor carries it out alike.
     pub fn new(term: Term, settings: Arc<Settings>, wanted: Option<Log>, now: Instant) -> Self {
         Self {
             settings,
