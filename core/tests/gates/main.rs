@@ -301,19 +301,33 @@ fn race_18_mirror_writes_that_were_lost_are_no_mismatches() {
 }
 
 #[test]
-fn a_mirror_that_is_away_keeps_checks_from_nothing() {
+fn a_check_of_a_mirror_that_is_away_keeps_no_wish_waiting() {
     let mut settings = settings();
-    settings.reversed_ms = 100_000;
+    settings.reversed_ms = 600_000;
     let mut world = World::new(settings);
-    let mut since = None;
-    world.run(|world| {
-        if world.phase().is_some_and(|(p, _)| p == Phase::Reversed) {
+    let (mut since, mut asked) = (None, None);
+    let ending = world.run(|world| {
+        let soaks = matches!(
+            world.coordinator.status().doing,
+            ringshift::migration::Doing::Waits { .. }
+        );
+        let last = world.phase().is_some_and(|(p, _)| p == Phase::Reversed)
+            && world.coordinator.status().planned == 0;
+        if last && (soaks || since.is_some()) {
             let since = *since.get_or_insert(world.now);
-            let mirror = world.record.snapshot.content().keyspaces[0].waves[0].from;
-            world.away = (world.now < since + 50_000).then_some(mirror);
+            world.away = Some(world.record.snapshot.content().keyspaces[0].waves[0].from);
+            // By then checks have been asked of it, in vain.
+            if world.now >= since + 20_000 && asked.is_none() {
+                asked = Some(world.now);
+                world.coordinator.pause("lunch");
+            }
         }
     });
-    assert!(since.is_some());
+    assert!(matches!(ending, Ending::Paused { .. }), "{ending:?}");
+    assert!(asked.is_some_and(|asked| world.now < asked + 1_000));
+    world.away = None;
+    world.coordinator.resume();
+    assert_eq!(world.run(|_| ()), Ending::Complete);
     all_are_first(&world);
 }
 

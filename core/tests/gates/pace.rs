@@ -79,6 +79,16 @@ fn a_barrier_s_drain_is_never_throttled() {
     let mut world = World::new(settings);
     let mut written = 0;
     let ending = world.run(|world| {
+        // The last chunk before the barrier has a row: the throttle would still be waiting for it.
+        let reads = world
+            .done
+            .last()
+            .is_some_and(|done| matches!(done.point.stage, Stage::InstallOther | Stage::DigestTo));
+        let moving = (0..KEYS).find(|&number| world.values(number).len() == 2);
+        if let Some(number) = moving.filter(|_| reads) {
+            written += 1;
+            world.write(number, format!("{written}").as_bytes());
+        }
         // Rows that only the authority has, right before the barrier closes.
         let barrier = world.done.last().is_some_and(|done| {
             done.point.stage == Stage::Log && done.goal.is_some_and(Move::is_barrier)
