@@ -16,12 +16,14 @@ use ringshift::migration::{
     Answer, Command, Coordinator, Ending, Log, PlannedWave, Settings, home_installs,
 };
 use ringshift::{
-    Attempt, Fence, KeyspaceId, Match, Outcome, Policy, Refusal, Reply, ShardId, Slot, Snapshot,
-    Target, Term, Topology, slot_runs,
+    Attempt, Batch, Fence, KeyspaceId, Match, Outcome, Policy, Refusal, Reply, ShardId, Slot,
+    Snapshot, Target, Term, Topology, slot_runs,
 };
 use ringshift_operator::client::{Client, Stores};
 use ringshift_operator::runner::{Runner, Unobserved};
-use ringshift_operator::store::{Change, Chunks, Content, Response, SqliteStore, Store};
+use ringshift_operator::store::{
+    BatchResponse, Change, Chunks, Content, Response, SqliteStore, Store,
+};
 use ringshift_operator::topology::{MemoryTopology, TopologyStore};
 
 const K: KeyspaceId = KeyspaceId(0);
@@ -44,6 +46,9 @@ impl Store for Watched {
             self.stale.fetch_add(1, Ordering::Relaxed);
         }
         response
+    }
+    fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
+        self.inner.batch(batch, requests)
     }
     fn command(&self, command: &Command, chunks: &Chunks) -> Answer {
         self.inner.command(command, chunks)

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use ringshift::{Attempt, Batch};
 use ringshift::migration::command::{Answer, Command};
 use ringshift::recipes::sqlite as recipe;
 use ringshift::store::sql::{self, Sql, SqlRows, SqlValue};
+use ringshift::{Attempt, Batch};
 use ringshift_operator::store::{BatchResponse, Chunks, Content, Response, SqliteStore, Store};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
