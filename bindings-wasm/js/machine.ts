@@ -1,19 +1,13 @@
 import * as raw from 'ringshift-gen';
 import * as check from './check.js';
-import { Held, camel, held, text } from './held.js';
+import { Held, held, text } from './held.js';
 import { many, put } from './keys.js';
 import type {
-  Attempt, Content, Decision, Description, Explanation, Key, Packed, Policy, RefreshStep, Reply,
-  Response, ShadowStep, ShardInfo, ShardShare, Step,
+  Description, Explanation, Key, Packed, Policy, RefreshStep, Reply, ShadowStep, ShardInfo, ShardShare, Step,
 } from './types.js';
 
 /** The whole routing state at one epoch. Immutable. */
 export class Snapshot extends Held<raw.Snapshot> {
-  /** The first snapshot of a topology: an object, or its JSON text. */
-  static fromTopology(topology: object | string): Snapshot {
-    const json = typeof topology === 'string' ? topology : JSON.stringify(check.object(topology, 'a topology'));
-    return new Snapshot(raw.Snapshot.fromTopology(json));
-  }
   /** Reads the bytes of a snapshot, or of the record that a topology store keeps. */
   static decode(bytes: Uint8Array): Snapshot {
     return new Snapshot(raw.Snapshot.decode(check.binary(bytes, 'a snapshot')));
@@ -131,8 +125,7 @@ export class Keyspace {
   }
   /** Each step from the key to its shards. */
   explain(key: Key): Explanation {
-    const found = camel<Explanation>(this._router._raw.explain(this.id, put(key)));
-    return { ...found, routingPart: Uint8Array.from(found.routingPart) };
+    return this._router._raw.explain(this.id, put(key));
   }
   /** The shard index of each key. */
   routeMany(keys: readonly Key[] | Packed): Uint16Array {
@@ -161,8 +154,7 @@ export class Keyspace {
   /** All shards with their share of the slots: for a fan-out. */
   shards(): ShardShare[] {
     const shares: Omit<ShardShare, 'name'>[] = this._router._raw.shares(this.id);
-    return shares.map(({ slots, mirrored, phase }, at) => (
-      { name: this._router._names[at] as string, slots, mirrored, phase }));
+    return shares.map((share, at) => ({ name: this._router._names[at] as string, ...share }));
   }
 }
 
@@ -251,95 +243,11 @@ export class RefreshGate extends Held<raw.RefreshGate> {
   }
 }
 
-/** A shard in memory. */
-export class MemoryShard extends Held<raw.MemoryShard> {
-  constructor() {
-    super(new raw.MemoryShard());
-  }
-  /** Gives it what the snapshot gives to the shard of that number, as a coordinator of `term` does. */
-  home(snapshot: Snapshot | Uint8Array, shard: number, term = 0): void {
-    withSnapshot(snapshot, (held) => this._raw.home(held, check.uint(shard, 'shard'), check.uint(term, 'term')));
-  }
-  /** Carries out one request of an operation. */
-  attempt(attempt: Attempt, key: Uint8Array, content: Content | null): Response {
-    const request = [...check.attempt(attempt), ...check.content(content)] as const;
-    return this._raw.attempt(...request, check.binary(key, 'the key'));
-  }
-  /** How many rows there are, tombstones too. */
-  get rows(): number {
-    return this._raw.rows();
-  }
-}
-
-/** What `LOOK_WRITE` brings; where it has the operation's name. */
-const LOOK_COLUMNS = 15;
-const LOOK_OP = 13;
-
-/** What to do about an attempt, from the columns that the recipe's `LOOK_WRITE` brought. */
-export function decide(
-  attempt: Attempt, content: Content | null, look: readonly (number | bigint | Uint8Array | null)[],
-): Decision {
-  check.object(look, 'the look');
-  const columns = new BigInt64Array(LOOK_COLUMNS);
-  let nulls = 0;
-  for (let at = 0; at < LOOK_COLUMNS; at++) {
-    const column = look[at] ?? null;
-    if (at !== LOOK_OP && column !== null) columns[at] = integer(column, at);
-    else nulls |= 1 << at;
-  }
-  const op = look[LOOK_OP] ?? undefined;
-  const [code, own, expected] = check.content(content);
-  return raw.decide(...check.attempt(attempt), code, own, expected, columns, nulls,
-    op === undefined ? op : check.binary(op, 'the operation'));
-}
-function integer(column: unknown, at: number): bigint {
-  if (typeof column === 'bigint') return column;
-  if (Number.isSafeInteger(column)) return BigInt(column as number);
-  throw check.bad(`column ${at}`, 'an integer', column);
-}
-
 /** A number for a row's whole state: its version and its value, or null for a tombstone. */
 export function rowDigest(key: Uint8Array, version: bigint, value: Uint8Array | null): bigint {
   const digested = value === null ? undefined : check.binary(value, 'the value');
   return raw.rowDigest(put(check.binary(key, 'the key')), check.wide(version, 'version'), digested);
 }
-
-/** What a shard that has nothing is set up with, for one keyspace or one pinned key. */
-export interface Home {
-  /** The guard row, as the recipe's `GUARD_PUT` takes it: the domain first, then the keyspace. */
-  readonly guard: readonly bigint[];
-  /** The runs of slots that it claims; `end` is the first that it doesn't. */
-  readonly slots: readonly { readonly start: number; readonly end: number }[];
-  /** The keys that it claims. */
-  readonly keys: readonly Uint8Array[];
-}
-/** The homes that a snapshot gives to the shard of that number. */
-export function homes(snapshot: Snapshot, shard: number): Home[] {
-  type Claim = { readonly Slots?: Home['slots']; readonly Key?: number[] };
-  const all: [bigint[], Claim[]][] = raw.homes(held(snapshot, Snapshot, 'a snapshot'), check.uint(shard, 'shard'));
-  return all.map(([guard, claims]) => ({
-    guard,
-    slots: claims.flatMap(({ Slots }) => Slots ?? []),
-    keys: claims.flatMap(({ Key }) => (Key ? [Uint8Array.from(Key)] : [])),
-  }));
-}
-
-/** The texts of the SQLite recipe. */
-export interface Recipe {
-  /** Statements, by name. */ readonly statements: Readonly<Record<string, string>>;
-  /** Tables and indexes, as a script. */ readonly schema: string;
-  /** What each connection is set to. */ readonly settings: string;
-  /** Before a transaction that must be on disk when it is answered. */ readonly durable: string;
-  /** After it. */ readonly relaxed: string;
-  /** The format of the tables. */ readonly format: number;
-}
-/** The SQLite recipe: what a store runs. */
-export function recipe(): Recipe {
-  const [statements, schema, settings, durable, relaxed, format] = raw.recipe();
-  return { statements, schema, settings, durable, relaxed, format: Number(format) };
-}
-/** Its statements, by name. */
-export const statements = (): Readonly<Record<string, string>> => recipe().statements;
 
 /** The slugs of all errors. */
 export const errorCodes = (): string[] => raw.errorCodes();

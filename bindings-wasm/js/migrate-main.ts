@@ -2,6 +2,8 @@ import { MemoryShard } from './migrate.js';
 import { MemoryStore } from './stores/memory.js';
 
 export * from './main.js';
+export { decide, fromTopology, homes, recipe, statements, type Home, type Recipe } from './local.js';
+export { MemoryStore } from './stores/memory.js';
 export {
   Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan, waves,
 } from './migrate.js';

@@ -2,18 +2,32 @@
 //!
 //! What the exports take and give is documented where people call them: in `js/machine.ts`.
 
+//!
+//! Three modules are built of it, so that a page loads what it uses: `client` is what reads and
+//! writes keys, `local` is what a shard's store decides and what a topology's JSON makes, and
+//! `migrate` is both, with what plans and coordinates.
+
 mod convert;
 mod error;
 #[cfg(feature = "migrate")]
 mod migration;
+#[cfg(feature = "client")]
 mod operation;
+#[cfg(feature = "client")]
 mod router;
+mod snapshot;
+#[cfg(feature = "local")]
 mod store;
 
+#[cfg(feature = "client")]
 pub use convert::room;
 pub use error::{Fault, error_codes};
 #[cfg(feature = "migrate")]
 pub use migration::*;
+#[cfg(feature = "client")]
 pub use operation::*;
+#[cfg(feature = "client")]
 pub use router::*;
+pub use snapshot::Snapshot;
+#[cfg(feature = "local")]
 pub use store::*;

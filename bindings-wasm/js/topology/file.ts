@@ -19,8 +19,7 @@ interface Handle {
 }
 
 /**
- * A file with a topology record (which a coordinator replaces as a whole), a snapshot's bytes, or a
- * topology in JSON. Asking costs the reading of 32 bytes when nothing has changed. Needs Node's
+ * A file with a topology record (which a coordinator replaces as a whole) or a snapshot's bytes. Asking costs the reading of 32 bytes when nothing has changed. Needs Node's
  * files: Node from 20.16 on, Bun, Deno.
  *
  * Fails with `topology_missing`, `topology_io`, `topology_format`, `snapshot_format` or `topology`.

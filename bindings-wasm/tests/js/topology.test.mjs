@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, file, fixed, http, memory } from 'ringshift';
+import { Client, file, fixed, http } from 'ringshift';
+import { memory } from 'ringshift/local';
 import { demo, resting } from './clusters.mjs';
 import { ringshift } from './rust.mjs';
 

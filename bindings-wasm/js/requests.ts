@@ -1,0 +1,35 @@
+// What a store is asked, checked, in the order in which the module takes it.
+import { bad, binary, flag, object, or, u16, uint, wide } from './check.js';
+import { KINDS } from './shapes.js';
+import type { Attempt, Content } from './types.js';
+
+/** An attempt. */
+export function attempt(a: Attempt) {
+  object(a, 'the attempt');
+  const kind = KINDS.indexOf(a.kind);
+  if (kind < 0) throw bad("the attempt's kind", KINDS.join(', '), a.kind);
+  return [
+    uint(a.id, 'id'), uint(a.shard, 'shard'), u16(a.keyspace, 'keyspace'), uint(a.slot, 'slot'),
+    uint(a.storedSlot, 'storedSlot'), uint(a.domain, 'domain'), uint(a.epoch, 'epoch'), kind,
+    or(a.version, wide, 'version'), or(a.foundBy, uint, 'foundBy'), flag(a.blocking, 'blocking'),
+  ] as const;
+}
+
+const NONE = new Uint8Array(0);
+const CHANGES = ['', 'put', 'delete', 'put-if'];
+/** What goes with an attempt. */
+export function content(c: Content | null | undefined) {
+  const { row, change, op } = c ?? {};
+  if (row) {
+    const deleted = row.deleted ?? row.value == null;
+    const value = or(row.value, binary, 'the value') ?? NONE;
+    return [deleted ? 5 : 4, binary(row.op ?? op, 'op'), undefined, value] as const;
+  }
+  if (!change) return [0, NONE, undefined, NONE] as const;
+  const code = CHANGES.indexOf(change.type);
+  if (code < 1) throw bad("the change's type", CHANGES.slice(1).join(', '), change.type);
+  const { value, expected } = change as { value?: Uint8Array; expected?: bigint | null };
+  return [
+    code, binary(op, 'op'), or(expected, wide, 'expected'), or(value, binary, 'the value') ?? NONE,
+  ] as const;
+}
