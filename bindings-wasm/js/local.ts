@@ -8,7 +8,6 @@ import { Held } from './held.js';
 import { attempt as attemptOf, content as contentOf } from './requests.js';
 import type { Response } from './types.js';
 
-
 /** The first snapshot of a topology: an object, or its JSON text. */
 export function fromTopology(topology: object | string): Snapshot {
   const json = typeof topology === 'string' ? topology : JSON.stringify(check.object(topology, 'a topology'));

@@ -3,7 +3,7 @@ export { keyBytes } from './keys.js';
 export { ClientKeyspace, type Runner } from './keyspace.js';
 export { Keyspace, Operation, RefreshGate, Router, Shadow, Snapshot, errorCodes, rowDigest } from './machine.js';
 export { RingshiftError } from './shapes.js';
-export { file } from './topology/file.js';
+export { file, type FileOptions } from './topology/file.js';
 export { fixed } from './topology/fixed.js';
 export { http, type HttpOptions } from './topology/http.js';
 export type * from './types.js';

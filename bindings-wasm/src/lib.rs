@@ -1,7 +1,6 @@
 //! The core for JavaScript. Types are converted here; nothing is decided here.
 //!
 //! What the exports take and give is documented where people call them: in `js/machine.ts`.
-
 //!
 //! Three modules are built of it, so that a page loads what it uses: `client` is what reads and
 //! writes keys, `local` is what a shard's store decides and what a topology's JSON makes, and

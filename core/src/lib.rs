@@ -115,6 +115,7 @@ mod ids;
 mod key;
 pub mod migration;
 mod op;
+mod order;
 mod phase;
 mod policy;
 pub mod recipes;

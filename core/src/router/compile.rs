@@ -1,6 +1,6 @@
 //! From a snapshot's keyspace to a flat table.
 
-use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::directory::ExactTable;
@@ -8,7 +8,8 @@ use crate::guard::Fence;
 use crate::hash;
 use crate::ids::{ShardIndex, Slot};
 use crate::key::KeyRule;
-use crate::snapshot::{KeyspaceDraft, Match, Snapshot, Target};
+use crate::order::order;
+use crate::snapshot::{KeyspaceDraft, Match, Shard, Snapshot, Target};
 
 /// The slot is in a wave that clients take part in.
 pub(super) const MOVING: u32 = 1 << 16;
@@ -26,7 +27,7 @@ pub(super) struct Table {
     entries: Vec<u32>,
     exact: ExactTable,
     pins: Vec<Pin>,
-    /// The zone of each shard, numbered in the order of first appearance.
+    /// The zone of each shard, as a number.
     pub(super) zones: Vec<u16>,
 }
 
@@ -115,15 +116,6 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
     }
     // Validation has refused duplicates and too many, the only things that building can refuse.
     let exact = ExactTable::build(keys).unwrap_or_default();
-    let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
-    let zones = content
-        .shards
-        .iter()
-        .map(|shard| {
-            let next = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
-            *numbers.entry(&shard.zone).or_insert(next)
-        })
-        .collect();
     Table {
         rule: keyspace.rule,
         seed: keyspace.seed,
@@ -131,6 +123,21 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
         entries,
         exact,
         pins,
-        zones,
+        zones: zones(&content.shards),
     }
+}
+
+/// A number for each shard's zone: the same one for shards of the same zone only.
+fn zones(shards: &[Shard]) -> Vec<u16> {
+    let zone = |place: usize| shards.get(place).map(|shard| &shard.zone);
+    let mut numbers = vec![0; shards.len()];
+    let (mut last, mut number) = (None, 0);
+    for place in order(shards.len(), &|a, b| zone(a).cmp(&zone(b))) {
+        number += u16::from(last.is_some() && last != zone(place));
+        last = zone(place);
+        if let Some(of) = numbers.get_mut(place) {
+            *of = number;
+        }
+    }
+    numbers
 }
