@@ -101,6 +101,7 @@ async function entry(flavour, from, to, format, external = []) {
     metafile: true,
     minifySyntax: true,
     minifyWhitespace: true,
+    minifyIdentifiers: true,
     platform: 'neutral',
     target: 'es2022',
     legalComments: 'none',

@@ -8,6 +8,8 @@
 
 mod convert;
 mod error;
+#[cfg(all(target_family = "wasm", not(feature = "local")))]
+mod heap;
 #[cfg(feature = "migrate")]
 mod migration;
 #[cfg(feature = "client")]

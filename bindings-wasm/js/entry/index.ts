@@ -1,6 +1,7 @@
 // The usual entry: the module stands in this file as text, and is started at import.
 import { letters, often, size, text } from 'ringshift-letters';
-import { start } from '../wasm.js';
+import * as main from 'ringshift-main';
+import { named, start } from '../wasm.js';
 
 /** The bytes that the build has put into letters: see `letters.mjs` there. */
 function bytes(): Uint8Array<ArrayBuffer> {
@@ -21,5 +22,6 @@ function bytes(): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 start(new WebAssembly.Module(bytes()));
+named(main);
 
 export * from 'ringshift-main';
