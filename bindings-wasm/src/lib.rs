@@ -2,9 +2,9 @@
 //!
 //! What the exports take and give is documented where people call them: in `js/machine.ts`.
 //!
-//! Three modules are built of it, so that a page loads what it uses: `client` is what reads and
-//! writes keys, `local` is what a shard's store decides and what a topology's JSON makes, and
-//! `migrate` is both, with what plans and coordinates.
+//! Three modules are built of it, by its features, so that a page loads what it uses: `client` is
+//! what reads and writes keys, `local` is what a shard's store decides and what a topology's JSON
+//! makes, and `migrate` is both, with what plans and coordinates.
 
 mod convert;
 mod error;
