@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { deflateRawSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import * as esbuild from 'esbuild';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
+import { inLetters } from './letters.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
@@ -43,8 +44,11 @@ function withoutReferences(module) {
 
 function module(to, features) {
   const args = ['build', '--quiet', '-p', 'ringshift-wasm', '--lib', '--target', TARGET, '--profile', 'wasm'];
-  const flags = { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: '-C target-feature=-reference-types' };
-  run('cargo', features ? [...args, '--features', features] : args, root, flags);
+  // SHA-256 is for a snapshot now and then: a loop for it is a twentieth of the module smaller.
+  const flags = '-C target-feature=-reference-types --cfg sha2_backend_soft="compact"';
+  run('cargo', [...args, '--no-default-features', '--features', features], root, {
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: flags,
+  });
   mkdirSync(to, { recursive: true });
   const raw = join(to, 'ringshift_wasm.wasm');
   const made = readFileSync(join(metadata.target_directory, TARGET, 'wasm', 'ringshift_wasm.wasm'));
@@ -66,7 +70,9 @@ function flavour(main, name, features) {
   cpSync(wasm, join(files, `${name}.wasm`));
   return { main, name, gen, wasm };
 }
-const usual = flavour('main.ts', 'ringshift', undefined);
+const usual = flavour('main.ts', 'ringshift', 'client');
+const local = flavour('local-main.ts', 'ringshift-local', 'local');
+const together = flavour('transactions-main.ts', 'ringshift-transactions', 'transactions');
 const whole = flavour('migrate-main.ts', 'ringshift-migrate', 'migrate');
 
 // The entries.
@@ -77,20 +83,17 @@ const parts = ({ main, name, gen, wasm }) => ({
     at(/^ringshift-gen$/, { path: join(gen, 'ringshift_wasm_bg.js') });
     at(/^ringshift-main$/, { path: join(here, 'js', main) });
     at(/^ringshift-module\.wasm$/, { path: `./${name}.wasm`, external: true });
-    at(/^ringshift-base64$/, { path: name, namespace: 'base64' });
+    at(/^ringshift-letters$/, { path: name, namespace: 'letters' });
     // One copy of the error's class: the bindings' own, and ours.
     at(/shapes\.js$/, { path: join(here, 'js', 'shapes.js') });
-    build.onLoad({ filter: /./, namespace: 'base64' }, () => {
-      // What is packed here can't be packed again on its way, so base64 costs nothing then.
-      const bytes = readFileSync(wasm);
-      const packed = deflateRawSync(bytes, { level: 9 }).toString('base64');
-      return { contents: `export const size = ${bytes.length};\nexport const packed = '${packed}';\n` };
-    });
+    // What is the client's own elsewhere is part of the largest entry.
+    if (name === whole.name) at(/^ringshift$/, { path: join(here, 'js', 'main.ts') });
+    build.onLoad({ filter: /./, namespace: 'letters' }, () => ({ contents: inLetters(readFileSync(wasm)) }));
   },
 });
 
 async function entry(flavour, from, to, format, external = []) {
-  const { metafile } = await esbuild.build({
+  const { metafile, warnings } = await esbuild.build({
     entryPoints: [join(here, 'js', 'entry', from)],
     outfile: join(files, to),
     format,
@@ -98,30 +101,34 @@ async function entry(flavour, from, to, format, external = []) {
     bundle: true,
     metafile: true,
     minifySyntax: true,
+    minifyWhitespace: true,
+    minifyIdentifiers: true,
     platform: 'neutral',
     target: 'es2022',
     legalComments: 'none',
-    banner: { js: '/*! ringshift, MIT OR Apache-2.0. Unpacks its module with fflate, MIT, (c) Arjun Barrett. */' },
+    banner: { js: '/*! ringshift, MIT OR Apache-2.0. */' },
     plugins: [parts(flavour)],
   });
+  // An export that this flavour of the module doesn't have, say.
+  if (warnings.length > 0) throw new Error(`esbuild has warned about \`${to}\``);
   return Object.values(metafile.outputs).flatMap((output) => output.exports);
 }
 
 /** An entry for bundlers and browsers, for both of Node's module systems, and for workers. */
-async function entries(flavour, name, suffix) {
-  const names = await entry(flavour, 'index.ts', `${name}.mjs`, 'esm');
-  await entry(flavour, 'index.ts', `${name}.cjs`, 'cjs');
-  await entry(flavour, 'workerd.ts', `workerd${suffix}.mjs`, 'esm');
+async function entries(flavour, name, suffix, external = []) {
+  const names = await entry(flavour, 'index.ts', `${name}.mjs`, 'esm', external);
+  await entry(flavour, 'index.ts', `${name}.cjs`, 'cjs', external);
+  await entry(flavour, 'workerd.ts', `workerd${suffix}.mjs`, 'esm', external);
   // One instance for both of Node's module systems.
   writeFileSync(join(files, `node${suffix}.mjs`),
     `import cjs from './${name}.cjs';\nexport const { ${names.join(', ')} } = cjs;\n`);
 }
 
-async function types(from, to) {
+async function types(from, to, external = ['ringshift', 'ringshift/local']) {
   const bundle = await rollup({
     input: join(here, 'js', from),
     plugins: [dts({ tsconfig: join(here, 'tsconfig.json') })],
-    external: ['ringshift'],
+    external,
     onwarn: (warning) => { throw new Error(warning.message); },
   });
   // `using` needs declarations that ES2022 lacks; a consumer need not know.
@@ -131,13 +138,17 @@ async function types(from, to) {
 }
 
 await entries(usual, 'index', '');
+await entries(local, 'local', '-local', ['ringshift']);
+await entries(together, 'transactions', '-transactions', ['ringshift']);
 await entries(whole, 'migrate', '-migrate');
 await entry(usual, 'slim.ts', 'slim.mjs', 'esm');
 for (const [format, extension] of [['esm', 'mjs'], ['cjs', 'cjs']]) {
-  await entry(usual, '../stores/sqlite/index.ts', `stores/sqlite.${extension}`, format, ['ringshift']);
+  await entry(usual, '../stores/sqlite/index.ts', `stores/sqlite.${extension}`, format, ['ringshift', 'ringshift/local']);
 }
 await types('main.ts', 'index');
-await types('migrate-main.ts', 'migrate');
+await types('local-main.ts', 'local');
+await types('transactions-main.ts', 'transactions');
+await types('migrate-main.ts', 'migrate', []);
 await types('entry/slim.ts', 'slim');
 await types('stores/sqlite/index.ts', 'stores/sqlite');
 rmSync(join(files, 'slim.d.cts'));
@@ -169,10 +180,14 @@ writeFileSync(join(pkg, 'package.json'), `${JSON.stringify({
   types: './dist/index.d.ts',
   exports: {
     '.': paths('index', ''),
+    './local': paths('local', '-local'),
+    './transactions': paths('transactions', '-transactions'),
     './migrate': paths('migrate', '-migrate'),
     './stores/sqlite': both('stores/sqlite', 'stores/sqlite'),
     './slim': { types: './dist/slim.d.ts', default: './dist/slim.mjs' },
     './ringshift.wasm': './dist/ringshift.wasm',
+    './ringshift-local.wasm': './dist/ringshift-local.wasm',
+    './ringshift-transactions.wasm': './dist/ringshift-transactions.wasm',
     './ringshift-migrate.wasm': './dist/ringshift-migrate.wasm',
     './package.json': './package.json',
   },
@@ -186,11 +201,10 @@ rmSync(join(here, 'node_modules', 'ringshift'), { recursive: true, force: true }
 symlinkSync(pkg, join(here, 'node_modules', 'ringshift'), 'junction');
 
 // Its size.
-// The core's own code, its reader of topologies and its shard in memory: nearly all of it is there
-// for everybody. What would make it larger has to be worth it, or go to an entry of its own.
-const GZIP_MAX = 180 * 1024;
+// What a client needs. What would make it larger has to be worth it, or go to an entry of its own.
+const GZIP_MAX = 60 * 1024;
 const kb = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
-for (const name of ['ringshift.wasm', 'index.mjs', 'ringshift-migrate.wasm', 'migrate.mjs']) {
+for (const name of ['ringshift.wasm', 'index.mjs', 'transactions.mjs', 'local.mjs', 'migrate.mjs']) {
   const path = join(files, name);
   console.log(`${name}: ${kb(statSync(path).size)}, gzip ${kb(gzipSync(readFileSync(path), { level: 9 }).length)}`);
 }

@@ -8,7 +8,8 @@ import { cpus } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { parseArgs } from 'node:util';
 
-import { Client, Router, Snapshot, fixed, memory } from 'ringshift';
+import { Client, Router, fixed } from 'ringshift';
+import { fromTopology, memory } from 'ringshift/local';
 
 import { encodeAndCall, loopAndCall } from './floor.mjs';
 import { measure, median, ratio } from './measure.mjs';
@@ -52,7 +53,7 @@ function each(name, list, times, route) {
 }
 
 function singles(shards) {
-  const router = new Router(Snapshot.fromTopology(topology(shards)));
+  const router = new Router(fromTopology(topology(shards)));
   const keyspace = router.keyspace('k');
   const names = Array.from({ length: shards }, (_, at) => `shard-${at}`);
   // 40 vnodes of 4 points each, and a cache of 5,000 keys: its defaults.
@@ -79,7 +80,7 @@ function singles(shards) {
 }
 
 function batches() {
-  const router = new Router(Snapshot.fromTopology(topology(64)));
+  const router = new Router(fromTopology(topology(64)));
   const keyspace = router.keyspace('k');
   const chunk = 1_000;
   const lists = [];
@@ -110,7 +111,7 @@ function batches() {
 
 /** A whole read and a whole write of one key against shards in memory, in ns. */
 async function operations() {
-  const snapshot = Snapshot.fromTopology(topology(8));
+  const snapshot = fromTopology(topology(8));
   const client = await Client.open({ topology: fixed(snapshot), store: memory() });
   const k = client.keyspace('k');
   const value = new Uint8Array(100);

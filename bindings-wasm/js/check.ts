@@ -1,6 +1,6 @@
 // What callers hand over, checked: a module of numbers takes anything for a number.
-import { KINDS, REPLIES, RingshiftError } from './shapes.js';
-import type { Attempt, Content, Policy, Reply } from './types.js';
+import { REPLIES, RingshiftError } from './shapes.js';
+import type { Policy, Reply } from './types.js';
 
 export const bad = (what: string, wanted: string, got: unknown): RingshiftError =>
   new RingshiftError('argument', `${what} must be ${wanted}, not ${
@@ -35,9 +35,9 @@ export function object<T extends object>(value: T | null | undefined, what: stri
   if (typeof value === 'object' && value !== null) return value;
   throw bad(what, 'an object', value);
 }
-const or = <T>(value: unknown, take: (value: unknown, what: string) => T, what: string): T | undefined =>
+export const or = <T>(value: unknown, take: (value: unknown, what: string) => T, what: string): T | undefined =>
   value === undefined || value === null ? undefined : take(value, what);
-const u16 = (value: unknown, what: string): number => uint(value, what, 0xffff);
+export const u16 = (value: unknown, what: string): number => uint(value, what, 0xffff);
 
 type Limits = [deadlineMs?: number, attemptMs?: number, attemptsMax?: number, confirm?: boolean, seed?: bigint];
 export function limits(policy: Policy | undefined): Limits {
@@ -47,18 +47,6 @@ export function limits(policy: Policy | undefined): Limits {
     or(deadlineMs, uint, 'deadlineMs'), or(attemptMs, uint, 'attemptMs'), or(attemptsMax, u16, 'attemptsMax'),
     or(confirm, flag, 'confirm'), or(seed, (value, what) => wide(value, what, 64), 'seed'),
   ] as Limits;
-}
-
-/** An attempt, in the order in which the module takes it. */
-export function attempt(a: Attempt) {
-  object(a, 'the attempt');
-  const kind = KINDS.indexOf(a.kind);
-  if (kind < 0) throw bad("the attempt's kind", KINDS.join(', '), a.kind);
-  return [
-    uint(a.id, 'id'), uint(a.shard, 'shard'), u16(a.keyspace, 'keyspace'), uint(a.slot, 'slot'),
-    uint(a.storedSlot, 'storedSlot'), uint(a.domain, 'domain'), uint(a.epoch, 'epoch'), kind,
-    or(a.version, wide, 'version'), or(a.foundBy, uint, 'foundBy'), flag(a.blocking, 'blocking'),
-  ] as const;
 }
 
 const FAILURES = 6;
@@ -84,23 +72,4 @@ function within(name: string, from: number, to: number): number {
   const at = REPLIES.indexOf(name, from);
   if (at >= from && at < to) return at;
   throw bad('why it failed', REPLIES.slice(from, to).join(', '), name);
-}
-
-const NONE = new Uint8Array(0);
-const CHANGES = ['', 'put', 'delete', 'put-if'];
-/** What goes with an attempt, in the order in which the module takes it. */
-export function content(c: Content | null | undefined) {
-  const { row, change, op } = c ?? {};
-  if (row) {
-    const deleted = row.deleted ?? row.value == null;
-    const value = or(row.value, binary, 'the value') ?? NONE;
-    return [deleted ? 5 : 4, binary(row.op ?? op, 'op'), undefined, value] as const;
-  }
-  if (!change) return [0, NONE, undefined, NONE] as const;
-  const code = CHANGES.indexOf(change.type);
-  if (code < 1) throw bad("the change's type", CHANGES.slice(1).join(', '), change.type);
-  const { value, expected } = change as { value?: Uint8Array; expected?: bigint | null };
-  return [
-    code, binary(op, 'op'), or(expected, wide, 'expected'), or(value, binary, 'the value') ?? NONE,
-  ] as const;
 }

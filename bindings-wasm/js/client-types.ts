@@ -97,7 +97,7 @@ export interface Asking {
 export interface Topology {
   /**
    * The snapshot in force if it is newer than that epoch, else `null`; cheap when there is no
-   * news. Bytes may be those of a snapshot, of a topology record, or of a topology in JSON.
+   * news. Bytes may be those of a snapshot or of a topology record.
    */
   fetch(newerThan: number, asking: Asking): PromiseLike<Snapshot | Uint8Array | null>;
   /** The same, but waits for news for a while. */

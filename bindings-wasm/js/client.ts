@@ -11,13 +11,11 @@ import type { Attempt, Key, Policy, ShardInfo } from './types.js';
 import { channel } from './observe.js';
 import { Shadows } from './shadows.js';
 import { snapshotIn } from './snapshot.js';
-import { transact } from './transaction.js';
-import type { Tx, TransactionWorld } from './transaction.js';
+import type { Session } from './session.js';
 import type {
   CallOptions,
   Change,
   ClientOptions,
-  Committed,
   Ended,
   Figures,
   Request,
@@ -213,7 +211,7 @@ export class Client {
     const signal = call.options?.signal;
     signal?.throwIfAborted();
     const number = this.#operations++;
-    const policy = { ...this.#policy, seed: (this.#name[1]! ^ number) >>> 0 };
+    const policy = this.#policyOf(number);
     const own = { key: keyBytes(key), op: this.#operationKey(number) };
     const operation = Operation[kind](keyspace, key, policy, this.now());
     let [cause, refusal, trailing]: [unknown, unknown, Promise<unknown>?] = [undefined, undefined];
@@ -258,74 +256,34 @@ export class Client {
     }
   }
 
-  /** @internal Carries a transaction to its end. */
-  async transact<T>(
-    keyspace: Keyspace,
-    keys: readonly Key[],
-    work: (tx: Tx) => T | PromiseLike<T>,
-    options?: CallOptions,
-  ): Promise<Committed<T>> {
+  /** @internal Begins something of its own that isn't one operation. */
+  session(signal?: AbortSignal): Session {
     this.checkOpen();
-    const { store } = this;
-    const signal = options?.signal;
     signal?.throwIfAborted();
-    if (store.batch === undefined) {
-      const text = "the store has no method `batch`, so that it can't carry transactions out";
-      throw new RingshiftError('argument', text);
-    }
     const number = this.#operations++;
-    const policy = { ...this.#policy, seed: (this.#name[1]! ^ number) >>> 0 };
     const waits = new Waits(this.now);
-    let cause: unknown;
-    const world: TransactionWorld = {
-      waits,
-      op: this.#operationKey(number),
-      send: async (batch, requests) => {
-        try {
-          const response = await store.batch!(batch, requests);
-          cause = response.error ?? cause;
-          return response;
-        } catch (error) {
-          cause = error;
-          const reply = { type: 'failed', failure: 'maybe_applied' } as const;
-          return { reply: { type: 'not-done', part: 0, reply }, found: [] };
-        }
-      },
-      refresh: (newerThan) => this.#refresh(newerThan),
-    };
     const stop = (): void => waits.stop(signal?.reason);
     signal?.addEventListener('abort', stop);
     this.#waiting.add(waits);
-    try {
-      const { outcome, value } = await transact(
-        keyspace,
-        keys.map((key) => keyBytes(key)),
-        policy,
-        world,
-        work,
-      );
-      const slug = outcome.type === 'done' ? 'committed' : outcome.code;
-      this.#outcomes[slug] = (this.#outcomes[slug] ?? 0) + 1;
-      if (outcome.type === 'done') {
-        return { value: value as T, versions: outcome.versions, lagging: outcome.lagging };
-      }
-      const details: Record<string, unknown> = { found: outcome.found };
-      if (outcome.key !== null) details['key'] = keys[outcome.key];
-      if (outcome.shards.size > 0) {
-        details['shards'] = Object.fromEntries(
-          Array.from(outcome.shards, ([shard, places]) => [
-            this.shardName(shard),
-            places.map((place) => keys[place]),
-          ]),
-        );
-      }
-      if (cause !== undefined) details['cause'] = cause;
-      const text = `a transaction of keyspace \`${keyspace.name}\`: ${outcome.message}`;
-      throw new RingshiftError(outcome.code, text, details);
-    } finally {
-      signal?.removeEventListener('abort', stop);
-      this.#waiting.delete(waits);
-    }
+    return {
+      policy: this.#policyOf(number),
+      op: this.#operationKey(number),
+      waits,
+      refresh: (newerThan) => this.#refresh(newerThan),
+      ended: (slug) => this.#count(slug),
+      close: () => {
+        signal?.removeEventListener('abort', stop);
+        this.#waiting.delete(waits);
+      },
+    };
+  }
+
+  #policyOf(number: number): Policy {
+    return { ...this.#policy, seed: (this.#name[1]! ^ number) >>> 0 };
+  }
+
+  #count(slug: string): void {
+    this.#outcomes[slug] = (this.#outcomes[slug] ?? 0) + 1;
   }
 
   #operationKey(number: number): Uint8Array {
@@ -346,7 +304,7 @@ export class Client {
       : outcome.type === 'failed'
         ? outcome.code
         : outcome.type;
-    this.#outcomes[slug] = (this.#outcomes[slug] ?? 0) + 1;
+    this.#count(slug);
     if (operations?.hasSubscribers) {
       const { kind, keyspace } = call;
       operations.publish({ kind, keyspace: keyspace.name, ended: slug, attempts, refreshes });

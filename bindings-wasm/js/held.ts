@@ -44,8 +44,3 @@ export function text(value: unknown, what: string): string {
   if (typeof value === 'string') return value;
   throw check.bad(what, 'a string', value);
 }
-
-/** Data of the core's, with names as they are here. */
-export const camel = <T>(data: object): T => Object.fromEntries(Object.entries(data).map(
-  ([name, value]) => [name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), value],
-)) as T;

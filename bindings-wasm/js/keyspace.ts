@@ -4,7 +4,6 @@ import type { Client, Sender } from './client.js';
 import type {
   CallOptions,
   Change,
-  Committed,
   Ended,
   Request,
   Response,
@@ -14,8 +13,7 @@ import type {
 } from './client-types.js';
 import { Keyspace } from './machine.js';
 import { RingshiftError } from './shapes.js';
-import { bytes } from './transaction.js';
-import type { Tx } from './transaction.js';
+import { bytes } from './values.js';
 import type { Attempt, Found, Key, Reply, ShardShare } from './types.js';
 
 /** What a caller's own function is given and answers: see {@link ClientKeyspace.run}. */
@@ -27,12 +25,13 @@ export type Runner<F> = (
 
 /** A client's keyspace: routes as every keyspace does, and reads and writes. */
 export class ClientKeyspace extends Keyspace {
-  readonly #client: Client;
+  /** @internal */
+  readonly _client: Client;
 
   /** @internal */
   constructor(client: Client, keyspace: Keyspace) {
     super(keyspace._router, keyspace.name, keyspace.id);
-    this.#client = client;
+    this._client = client;
   }
 
   /** The key's value and version, `null` when there is no row. */
@@ -82,7 +81,7 @@ export class ClientKeyspace extends Keyspace {
    * While a wave runs, two shards hold the same keys: a share says so by `mirrored`.
    */
   async forEachShard<T>(fn: (share: ShardShare) => T | PromiseLike<T>): Promise<Map<string, T>> {
-    this.#client.checkOpen();
+    this._client.checkOpen();
     const answers = this.shards().map(async (share) => [share.name, await fn(share)] as const);
     return new Map(await Promise.all(answers));
   }
@@ -105,24 +104,8 @@ export class ClientKeyspace extends Keyspace {
     return this.#run(key, kind, null, send, options);
   }
 
-  /**
-   * Reads and changes several keys of one shard together: all of it, or nothing.
-   *
-   * `work` sees all keys as they were at one moment, and may be called again, with new reads, when
-   * a key was changed or rerouted before the commit. What it throws changes nothing.
-   *
-   * @throws `cross_shard` for keys on several shards, with the keys of each as `shards`.
-   */
-  transaction<T>(
-    keys: readonly Key[],
-    work: (tx: Tx) => T | PromiseLike<T>,
-    options?: CallOptions,
-  ): Promise<Committed<T>> {
-    return this.#client.transact(this, keys, work, options);
-  }
-
   readonly #send: Sender<Found> = (attempt, request, signal) => {
-    const { store } = this.#client;
+    const { store } = this._client;
     try {
       // A signal costs more than many an attempt, so that it is made only for who wants one.
       const wanted = store.send.length > 2 ? signal() : undefined;
@@ -137,7 +120,7 @@ export class ClientKeyspace extends Keyspace {
     const { outcome } = await this.#run(key, 'write', change(), this.#send, options);
     if (outcome.type !== 'written') throw new RingshiftError('rejected', 'the write was a read');
     const { version, lagging } = outcome;
-    return { version, lagging: lagging === null ? null : this.#client.shardName(lagging) };
+    return { version, lagging: lagging === null ? null : this._client.shardName(lagging) };
   }
 
   #run<F>(
@@ -147,7 +130,7 @@ export class ClientKeyspace extends Keyspace {
     send: Sender<F>,
     options?: CallOptions,
   ): Promise<Ended<F>> {
-    return this.#client.run({ keyspace: this, key, kind, change, send, options });
+    return this._client.run({ keyspace: this, key, kind, change, send, options });
   }
 }
 

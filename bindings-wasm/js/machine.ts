@@ -1,21 +1,13 @@
 import * as raw from 'ringshift-gen';
 import * as check from './check.js';
-import { Held, camel, held, text } from './held.js';
+import { Held, held, text } from './held.js';
 import { many, put } from './keys.js';
-import type { BatchResponse, Request } from './client-types.js';
 import type {
-  Attempt, Batch, BatchReply, Content, Decision, Description, Explanation, Key, Packed, Policy, RefreshStep, Reply,
-  Response, ShadowStep, ShardInfo, ShardShare, Step,
-  TransactionStep,
+  Description, Explanation, Key, Packed, Policy, RefreshStep, Reply, ShadowStep, ShardInfo, ShardShare, Step,
 } from './types.js';
 
 /** The whole routing state at one epoch. Immutable. */
 export class Snapshot extends Held<raw.Snapshot> {
-  /** The first snapshot of a topology: an object, or its JSON text. */
-  static fromTopology(topology: object | string): Snapshot {
-    const json = typeof topology === 'string' ? topology : JSON.stringify(check.object(topology, 'a topology'));
-    return new Snapshot(raw.Snapshot.fromTopology(json));
-  }
   /** Reads the bytes of a snapshot, or of the record that a topology store keeps. */
   static decode(bytes: Uint8Array): Snapshot {
     return new Snapshot(raw.Snapshot.decode(check.binary(bytes, 'a snapshot')));
@@ -140,8 +132,7 @@ export class Keyspace {
   }
   /** Each step from the key to its shards. */
   explain(key: Key): Explanation {
-    const found = camel<Explanation>(this._router._raw.explain(this.id, put(key)));
-    return { ...found, routingPart: Uint8Array.from(found.routingPart) };
+    return this._router._raw.explain(this.id, put(key));
   }
   /** The shard index of each key. */
   routeMany(keys: readonly Key[] | Packed): Uint16Array {
@@ -170,8 +161,7 @@ export class Keyspace {
   /** All shards with their share of the slots: for a fan-out. */
   shards(): ShardShare[] {
     const shares: Omit<ShardShare, 'name'>[] = this._router._raw.shares(this.id);
-    return shares.map(({ slots, mirrored, phase }, at) => (
-      { name: this._router._names[at] as string, slots, mirrored, phase }));
+    return shares.map((share, at) => ({ name: this._router._names[at] as string, ...share }));
   }
 }
 
@@ -260,207 +250,11 @@ export class RefreshGate extends Held<raw.RefreshGate> {
   }
 }
 
-/** A shard in memory. */
-export class MemoryShard extends Held<raw.MemoryShard> {
-  constructor() {
-    super(new raw.MemoryShard());
-  }
-  /** Gives it what the snapshot gives to the shard of that number, as a coordinator of `term` does. */
-  home(snapshot: Snapshot | Uint8Array, shard: number, term = 0): void {
-    withSnapshot(snapshot, (held) => this._raw.home(held, check.uint(shard, 'shard'), check.uint(term, 'term')));
-  }
-  /** Carries out one request of an operation. */
-  attempt(attempt: Attempt, key: Uint8Array, content: Content | null): Response {
-    const request = [...check.attempt(attempt), ...check.content(content)] as const;
-    return this._raw.attempt(...request, check.binary(key, 'the key'));
-  }
-  /** Carries a transaction's batch out, in one step, or nothing of it. */
-  batch(batch: Batch, requests: readonly Request[]): BatchResponse {
-    const { codes, ops, values } = contents(requests);
-    const keys = packed(requests.map(({ key }) => key));
-    const said = this._raw.batch(batch.numbers, codes, ops, ...keys, ...packed(values));
-    const refused = notDone(said);
-    if (refused !== null) return { reply: refused, found: [] };
-    const all = said as Response[];
-    return {
-      reply: { type: 'done', replies: all.map(({ reply }) => reply) },
-      found: all.map(({ found }) => found ?? null),
-    };
-  }
-  /** How many rows there are, tombstones too. */
-  get rows(): number {
-    return this._raw.rows();
-  }
-}
-
-/** What `LOOK_WRITE` brings; where it has the operation's name. */
-const LOOK_COLUMNS = 15;
-const LOOK_OP = 13;
-
-/** What to do about an attempt, from the columns that the recipe's `LOOK_WRITE` brought. */
-export function decide(
-  attempt: Attempt, content: Content | null, look: readonly (number | bigint | Uint8Array | null)[],
-): Decision {
-  check.object(look, 'the look');
-  const columns = new BigInt64Array(LOOK_COLUMNS);
-  let nulls = 0;
-  for (let at = 0; at < LOOK_COLUMNS; at++) {
-    const column = look[at] ?? null;
-    if (at !== LOOK_OP && column !== null) columns[at] = integer(column, at);
-    else nulls |= 1 << at;
-  }
-  const op = look[LOOK_OP] ?? undefined;
-  const [code, own, expected] = check.content(content);
-  return raw.decide(...check.attempt(attempt), code, own, expected, columns, nulls,
-    op === undefined ? op : check.binary(op, 'the operation'));
-}
-function integer(column: unknown, at: number): bigint {
-  if (typeof column === 'bigint') return column;
-  if (Number.isSafeInteger(column)) return BigInt(column as number);
-  throw check.bad(`column ${at}`, 'an integer', column);
-}
-
-/** What to do about a batch, from the columns of `LOOK_WRITE` for each part: a decision for each, or the reply. */
-export function decideBatch(
-  batch: Batch, requests: readonly Content[], looks: readonly (readonly (number | bigint | Uint8Array | string | null)[])[],
-): readonly Decision[] | BatchReply {
-  const { codes, ops } = contents(requests);
-  const columns = new BigInt64Array(LOOK_COLUMNS * looks.length);
-  const nulls = new Uint32Array(looks.length);
-  const present = new Uint8Array(16 * looks.length);
-  looks.forEach((look, place) => {
-    for (let at = 0; at < LOOK_COLUMNS; at++) {
-      const column = look[at] ?? null;
-      if (at === LOOK_OP && column !== null) present.set(check.binary(column, 'the operation').subarray(0, 16), 16 * place);
-      else if (column !== null) columns[LOOK_COLUMNS * place + at] = integer(column, at);
-      else nulls[place]! |= 1 << at;
-    }
-  });
-  const said = raw.decideBatch(batch.numbers, codes, ops, columns, nulls, present);
-  return notDone(said) ?? (said as Decision[]);
-}
-
-/** What was said of a batch that wasn't carried out: the place of a part, and its reply. */
-function notDone(said: unknown[]): BatchReply | null {
-  if (typeof said[0] !== 'number') return null;
-  return { type: 'not-done', part: said[0], reply: said[1] as Reply };
-}
-function contents(requests: readonly Content[]): { codes: Uint8Array; ops: Uint8Array; values: Uint8Array[] } {
-  const codes = new Uint8Array(requests.length);
-  const ops = new Uint8Array(16 * requests.length);
-  const values = requests.map((request, at) => {
-    const [code, op, , value] = check.content(request);
-    codes[at] = code;
-    ops.set(op, 16 * at);
-    return value;
-  });
-  return { codes, ops, values };
-}
-/** Bytes back to back, and where each ends. */
-function packed(all: readonly Uint8Array[]): [Uint8Array, Uint32Array] {
-  const ends = new Uint32Array(all.length);
-  let end = 0;
-  all.forEach((one, at) => (ends[at] = end += one.length));
-  const bytes = new Uint8Array(end);
-  all.forEach((one, at) => bytes.set(one, ends[at]! - one.length));
-  return [bytes, ends];
-}
-
-/** Several keys of one shard, changed together, as a machine. */
-export class Transaction extends Held<raw.Transaction> {
-  readonly #keys: [Uint8Array, Uint32Array];
-  /** Begins one; `again`: whether the caller's work can be done once more. */
-  constructor(keyspace: Keyspace, keys: readonly Uint8Array[], again: boolean, policy: Policy | undefined, now: number) {
-    const all = packed(keys);
-    super(new raw.Transaction(keyspaceOf(keyspace), keyspace.id, ...all, again, check.time(now), ...check.limits(policy)));
-    this.#keys = all;
-  }
-  /** What to do next. */
-  poll(): TransactionStep {
-    return this._raw.poll();
-  }
-  /** What the work did with each key: 1 for a read one, 2 for a written one, 3 for both. */
-  commit(now: number, uses: Uint8Array): void {
-    this._raw.commit(check.time(now), uses);
-  }
-  /** Nothing is to be changed. */
-  rollBack(): void {
-    this._raw.rollBack();
-  }
-  /** What a shard answered to batch `id`; throws `unknown_attempt` for one that isn't waited for. */
-  handleReply(now: number, id: number, said: BatchReply): void {
-    const replies = said.type === 'done' ? said.replies : [said.reply];
-    const numbers = replies.flatMap((reply) => {
-      const [code, version, a, b] = check.reply(reply);
-      return [BigInt(code), version ?? -1n, BigInt(a), BigInt(b)];
-    });
-    const part = said.type === 'done' ? -1 : said.part;
-    this._raw.reply(check.time(now), check.uint(id, 'id'), part, BigInt64Array.from(numbers));
-  }
-  /** Pins the keys by the snapshot that the router has now. */
-  handleSnapshot(now: number, keyspace: Keyspace): void {
-    this._raw.snapshot(check.time(now), keyspaceOf(keyspace), keyspace.id, ...this.#keys);
-  }
-  /** Time has passed. */
-  handleTimeout(now: number): void {
-    this._raw.timeout(check.time(now));
-  }
-}
-
 /** A number for a row's whole state: its version and its value, or null for a tombstone. */
 export function rowDigest(key: Uint8Array, version: bigint, value: Uint8Array | null): bigint {
   const digested = value === null ? undefined : check.binary(value, 'the value');
   return raw.rowDigest(put(check.binary(key, 'the key')), check.wide(version, 'version'), digested);
 }
-
-/** What a shard that has nothing is set up with, for one keyspace or one override. */
-export interface Home {
-  /** The guard row, as the recipe's `GUARD_PUT` takes it: the domain first, then the keyspace. */
-  readonly guard: readonly bigint[];
-  /** How many bits the keyspace's slots have; for its home only. */
-  readonly bits: readonly number[];
-  /** The runs of slots that it claims; `end` is the first that it doesn't. */
-  readonly slots: readonly { readonly start: number; readonly end: number }[];
-  /** The intervals of keys that it claims, each in its runs of slots; an empty `end` is after every key. */
-  readonly scopes: readonly {
-    readonly start: Uint8Array;
-    readonly end: Uint8Array;
-    readonly slots: Home['slots'];
-  }[];
-}
-/** The homes that a snapshot gives to the shard of that number. */
-export function homes(snapshot: Snapshot, shard: number): Home[] {
-  type Scope = { readonly start: number[]; readonly end: number[] };
-  type Claim = { readonly Bits?: number; readonly Slots?: Home['slots']; readonly Scope?: [Scope, Home['slots']] };
-  const all: [bigint[], Claim[]][] = raw.homes(held(snapshot, Snapshot, 'a snapshot'), check.uint(shard, 'shard'));
-  return all.map(([guard, claims]) => ({
-    guard,
-    bits: claims.flatMap(({ Bits }) => Bits ?? []),
-    slots: claims.flatMap(({ Slots }) => Slots ?? []),
-    scopes: claims.flatMap(({ Scope }) => {
-      if (!Scope) return [];
-      const [{ start, end }, slots] = Scope;
-      return [{ start: Uint8Array.from(start), end: Uint8Array.from(end), slots }];
-    }),
-  }));
-}
-
-/** The texts of the SQLite recipe. */
-export interface Recipe {
-  /** Statements, by name. */ readonly statements: Readonly<Record<string, string>>;
-  /** Tables and indexes, as a script. */ readonly schema: string;
-  /** What each connection is set to. */ readonly settings: string;
-  /** Before a transaction that must be on disk when it is answered. */ readonly durable: string;
-  /** After it. */ readonly relaxed: string;
-  /** The format of the tables. */ readonly format: number;
-}
-/** The SQLite recipe: what a store runs. */
-export function recipe(): Recipe {
-  const [statements, schema, settings, durable, relaxed, format] = raw.recipe();
-  return { statements, schema, settings, durable, relaxed, format: Number(format) };
-}
-/** Its statements, by name. */
-export const statements = (): Readonly<Record<string, string>> => recipe().statements;
 
 /** The slugs of all errors. */
 export const errorCodes = (): string[] => raw.errorCodes();

@@ -2,6 +2,9 @@ import { MemoryShard } from './migrate.js';
 import { MemoryStore } from './stores/memory.js';
 
 export * from './main.js';
+export { decide, decideBatch, fromTopology, homes, recipe, statements, type Home, type Recipe } from './local.js';
+export { Pins, Transaction, transaction, type Tx } from './transactions-main.js';
+export { MemoryStore } from './stores/memory.js';
 export {
   Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan, waves,
 } from './migrate.js';

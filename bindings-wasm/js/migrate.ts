@@ -4,6 +4,7 @@ import * as raw from 'ringshift-gen';
 import * as check from './check.js';
 import { Held, held, text } from './held.js';
 import { put } from './keys.js';
+import * as local from './local.js';
 import * as machine from './machine.js';
 import type {
   Access, Action, Answer, Changes, Command, Decision, GuardRow, Health, InstallRow, Key, Log, Mismatch, PhaseRow,
@@ -141,7 +142,7 @@ export class Chunks extends Held<raw.Chunks> {
 }
 
 /** A shard in memory, for operations and for a coordinator. */
-export class MemoryShard extends machine.MemoryShard {
+export class MemoryShard extends local.MemoryShard {
   /** Carries out a coordinator's command. */
   command(command: Command, chunks: Chunks): Answer {
     return this._raw.command(command, held(chunks, Chunks, 'the chunks'));

@@ -37,6 +37,17 @@ export const send = (
     version: version ?? null, foundBy: foundBy ?? null, blocking,
   },
 });
+export const shard = (id, name, weight, endpoint, zone, tags, draining) => (
+  { id, name, weight, endpoint, zone, tags, state: draining ? 'draining' : 'active' });
+export const share = (slots, mirrored, phase) => ({ slots, mirrored, phase: phase ?? null });
+export const explained = (
+  keyspace, epoch, routingPart, hash, slots, slot, pinned, domain, domainEpoch, phase, ppm, inside, authority,
+  mirror, reads, strict,
+) => ({
+  keyspace, epoch, routingPart: routingPart.slice(), hash, slots, slot, pinned, domain, domainEpoch,
+  phase: phase ?? null, ramp: ppm === undefined ? null : [ppm, inside], authority, mirror: mirror ?? null, reads,
+  strict,
+});
 export const refresh = (newerThan) => ({ type: 'refresh', newerThan });
 export const wait = (until) => ({ type: 'wait', until });
 export const done = (outcome) => ({ type: 'done', outcome });

@@ -3,22 +3,20 @@
  * that were read and what the caller's work makes of them.
  */
 
-import { keyBytes } from './keys.js';
-import { Transaction } from './machine.js';
-import { RingshiftError } from './shapes.js';
-import type { Keyspace } from './machine.js';
-import type { Batch, Found, Key, Policy, TransactionOutcome } from './types.js';
-import type { BatchResponse, Change, Request, Value } from './client-types.js';
-import type { Waits } from './drive.js';
+import { RingshiftError, keyBytes } from 'ringshift';
+import type { Client, ClientKeyspace } from 'ringshift';
+import { Pins, Transaction } from './pins.js';
+import { bytes } from './values.js';
+import type { Batch, Found, Key, TransactionOutcome } from './types.js';
+import type { BatchResponse, CallOptions, Change, Committed, Request, Value } from './client-types.js';
+import type { Session } from './session.js';
 
 /** What the loop needs of the world. */
-export interface TransactionWorld {
-  readonly waits: Waits;
-  readonly op: Uint8Array;
+interface World extends Session {
+  /** What pins the keys, by the client's snapshot of the moment. */
+  pins(): Pins;
   /** Carries a batch out at its shard. */
   send(batch: Batch, requests: readonly Request[]): PromiseLike<BatchResponse>;
-  /** Gets a snapshot past that epoch, if there is one. */
-  refresh(newerThan: number): Promise<void>;
 }
 
 interface Row {
@@ -72,23 +70,91 @@ export class Tx {
   }
 }
 
-/** How a transaction ended. */
-export interface Transacted<T> {
-  readonly outcome: TransactionOutcome;
-  readonly value: T | undefined;
+/** What pins the keys of each client's transactions. */
+const pinning = new WeakMap<Client, Pins>();
+
+function pinsOf(client: Client): Pins {
+  const known = pinning.get(client);
+  if (known === undefined) {
+    const made = new Pins(client.snapshot);
+    pinning.set(client, made);
+    return made;
+  }
+  if (known.epoch < client.epoch) known.install(client.snapshot);
+  return known;
+}
+
+/**
+ * Reads and changes several keys of one shard together: all of it, or nothing.
+ *
+ * `work` sees all keys as they were at one moment, and may be called again, with new reads, when
+ * a key was changed or rerouted before the commit. What it throws changes nothing.
+ *
+ * @throws `cross_shard` for keys on several shards, with the keys of each as `shards`.
+ */
+export async function transaction<T>(
+  keyspace: ClientKeyspace,
+  keys: readonly Key[],
+  work: (tx: Tx) => T | PromiseLike<T>,
+  options?: CallOptions,
+): Promise<Committed<T>> {
+  const client = keyspace?._client;
+  if (client === undefined) {
+    throw new RingshiftError('argument', "a transaction's keyspace is one of a client's");
+  }
+  const session = client.session(options?.signal);
+  let cause: unknown;
+  const send: World['send'] = async (batch, requests) => {
+    try {
+      const response = await client.store.batch!(batch, requests);
+      cause = response.error ?? cause;
+      return response;
+    } catch (error) {
+      cause = error;
+      const reply = { type: 'failed', failure: 'maybe_applied' } as const;
+      return { reply: { type: 'not-done', part: 0, reply }, found: [] };
+    }
+  };
+  try {
+    if (client.store.batch === undefined) {
+      const text = "the store has no method `batch`, so that it can't carry transactions out";
+      throw new RingshiftError('argument', text);
+    }
+    const pins = (): Pins => pinsOf(client);
+    const all = keys.map((key) => keyBytes(key));
+    const { outcome, value } = await drive(keyspace.name, all, { ...session, pins, send }, work);
+    session.ended(outcome.type === 'done' ? 'committed' : outcome.code);
+    if (outcome.type === 'done') {
+      return { value: value as T, versions: outcome.versions, lagging: outcome.lagging };
+    }
+    const details: Record<string, unknown> = { found: outcome.found };
+    if (outcome.key !== null) details['key'] = keys[outcome.key];
+    if (outcome.shards.size > 0) {
+      details['shards'] = Object.fromEntries(
+        Array.from(outcome.shards, ([shard, places]) => [
+          client.shardName(shard),
+          places.map((place) => keys[place]),
+        ]),
+      );
+    }
+    if (cause !== undefined) details['cause'] = cause;
+    const text = `a transaction of keyspace \`${keyspace.name}\`: ${outcome.message}`;
+    throw new RingshiftError(outcome.code, text, details);
+  } finally {
+    session.close();
+  }
 }
 
 /** Drives a transaction to its end. What `work` throws is thrown, and nothing is changed. */
-export async function transact<T>(
-  keyspace: Keyspace,
+async function drive<T>(
+  keyspace: string,
   keys: readonly Uint8Array[],
-  policy: Policy,
-  world: TransactionWorld,
+  world: World,
   work: (tx: Tx) => T | PromiseLike<T>,
-): Promise<Transacted<T>> {
+): Promise<{ readonly outcome: TransactionOutcome; readonly value: T | undefined }> {
   const { waits } = world;
   const places = new Map(keys.map((key, place) => [name(key), place]));
-  const machine = new Transaction(keyspace, keys, true, policy, waits.now());
+  const machine = new Transaction(world.pins(), keyspace, keys, true, world.policy, waits.now());
   let rows: Row[] = [];
   let inFlight: Batch | null = null;
   let value: T | undefined;
@@ -125,14 +191,14 @@ export async function transact<T>(
           const wait = machine.poll();
           if (wait.type !== 'wait') break;
           const refreshed = world.refresh(step.newerThan).then(() => true);
-          if (await waits.first(refreshed, wait.until)) machine.handleSnapshot(waits.now(), keyspace);
+          if (await waits.first(refreshed, wait.until)) machine.handleSnapshot(waits.now(), world.pins());
           else machine.handleTimeout(waits.now());
           break;
         }
         case 'wait': {
           if (inFlight === null) {
             await waits.first(null, step.until);
-            machine.handleSnapshot(waits.now(), keyspace);
+            machine.handleSnapshot(waits.now(), world.pins());
             machine.handleTimeout(waits.now());
             break;
           }
@@ -163,14 +229,3 @@ export async function transact<T>(
 }
 
 const name = (key: Uint8Array): string => key.join();
-
-/** A caller's value as bytes. */
-export function bytes(value: Value): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  const text = value as string & { isWellFormed?(): boolean };
-  if (typeof text === 'string' && text.isWellFormed?.() !== false) {
-    return new TextEncoder().encode(text);
-  }
-  const what = typeof text === 'string' ? 'text with half a surrogate pair' : typeof value;
-  throw new RingshiftError('argument', `a value is bytes or text, not ${what}`);
-}

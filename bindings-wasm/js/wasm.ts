@@ -21,5 +21,12 @@ export function start(module: WebAssembly.Module): void {
   running.__wbindgen_start?.();
 }
 
+/** Gives what an entry exports its names back, which are shortened in it, for messages and for debuggers. */
+export function named(entry: object): void {
+  for (const [name, of] of Object.entries(entry)) {
+    if (typeof of === 'function') Object.defineProperty(of, 'name', { value: name });
+  }
+}
+
 /** The module's memory; its buffer is another one after it has grown. */
 export const memory = (): ArrayBuffer => (running as Exports).memory.buffer;

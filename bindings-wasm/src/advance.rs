@@ -4,7 +4,7 @@ use ringshift::record;
 use wasm_bindgen::prelude::*;
 
 use crate::error::Answer;
-use crate::router::Snapshot;
+use crate::snapshot::Snapshot;
 
 #[wasm_bindgen]
 impl Snapshot {

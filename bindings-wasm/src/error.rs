@@ -2,11 +2,10 @@
 
 use std::fmt::Display;
 
-use ringshift::migration::PlanError;
 use ringshift::record::RecordError;
-use ringshift::store::Damaged;
-use ringshift::{ErrorCode, KeyError, Refusal, SnapshotError, TopologyError};
-use ringshift::{UnknownAttempt, UnknownKeyspace};
+use ringshift::{ErrorCode, KeyError, SnapshotError, UnknownAttempt, UnknownKeyspace};
+#[cfg(feature = "local")]
+use ringshift::{Refusal, TopologyError, store::Damaged};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::fail;
@@ -22,6 +21,7 @@ impl Fault {
         Self(code, message.to_string())
     }
 
+    #[cfg(feature = "local")]
     /// What JSON can't be read as.
     pub(crate) fn json(code: ErrorCode, error: &serde_json::Error) -> Self {
         Self::new(code, format_args!("the JSON can't be read: {error}"))
@@ -49,16 +49,16 @@ macro_rules! faults {
 }
 
 faults!(
-    Damaged,
     KeyError,
-    PlanError,
     RecordError,
-    Refusal,
     SnapshotError,
-    TopologyError,
     UnknownAttempt,
     UnknownKeyspace
 );
+#[cfg(feature = "local")]
+faults!(Damaged, Refusal, TopologyError);
+#[cfg(feature = "migrate")]
+faults!(ringshift::migration::PlanError);
 
 /// The slugs of all errors.
 #[wasm_bindgen(js_name = errorCodes)]

@@ -1,22 +1,45 @@
 //! The core for JavaScript. Types are converted here; nothing is decided here.
 //!
 //! What the exports take and give is documented where people call them: in `js/machine.ts`.
+//!
+//! Four modules are built of it, by its features, so that a page loads what it uses: `client` is
+//! what reads and writes keys, `transactions` what changes several together, `local` is what a
+//! shard's store decides and what a topology's JSON makes, and `migrate` is all, with what plans and
+//! coordinates.
 
+#[cfg(feature = "client")]
 mod advance;
+#[cfg(feature = "local")]
+mod batch;
 mod convert;
 mod error;
+#[cfg(all(target_family = "wasm", not(feature = "local")))]
+mod heap;
 #[cfg(feature = "migrate")]
 mod migration;
+#[cfg(feature = "client")]
 mod operation;
+#[cfg(feature = "client")]
 mod router;
+mod snapshot;
+#[cfg(feature = "local")]
 mod store;
+#[cfg(feature = "transactions")]
 mod transaction;
 
+#[cfg(feature = "local")]
+pub use batch::*;
+#[cfg(feature = "client")]
 pub use convert::room;
 pub use error::{Fault, error_codes};
 #[cfg(feature = "migrate")]
 pub use migration::*;
+#[cfg(feature = "client")]
 pub use operation::*;
+#[cfg(feature = "client")]
 pub use router::*;
+pub use snapshot::Snapshot;
+#[cfg(feature = "local")]
 pub use store::*;
+#[cfg(feature = "transactions")]
 pub use transaction::*;

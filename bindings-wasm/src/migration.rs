@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::convert::{epoch_of, instant, no_room, plain, read, reply_out, with_key};
 use crate::error::{Answer, Fault};
-use crate::router::Snapshot;
+use crate::snapshot::Snapshot;
 use crate::store::MemoryShard;
 
 fn parse<T: serde::de::DeserializeOwned>(json: &str, code: ErrorCode) -> Answer<T> {

@@ -1,77 +1,16 @@
-//! Snapshots, and the router on the hot path. A key comes through [`crate::convert::with_key`].
+//! The router on the hot path. A key comes through [`crate::convert::with_key`].
 
 use std::sync::Arc;
 
-use ringshift::{
-    Keyspace, KeyspaceId, ShardIndex, ShardTopology, Topology, UnknownKeyspace, record,
-};
+use ringshift::{Keyspace, KeyspaceId, ShardIndex, UnknownKeyspace};
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{no_room, plain, with_batch, with_key};
+use crate::convert::{explanation_out, no_room, share_out, with_batch, with_key};
 use crate::error::{Answer, Fault};
-use ringshift::ErrorCode;
+use crate::snapshot::Snapshot;
 
 /// No shard has this index: the key can't be routed, and `explain` says why.
 const NO_SHARD: u32 = u32::MAX;
-
-/// A routing state.
-#[wasm_bindgen]
-pub struct Snapshot(pub(crate) Arc<ringshift::Snapshot>);
-
-#[wasm_bindgen]
-impl Snapshot {
-    /// From a topology's JSON.
-    #[wasm_bindgen(js_name = fromTopology)]
-    pub fn from_topology(json: &str) -> Answer<Snapshot> {
-        let topology: Topology =
-            serde_json::from_str(json).map_err(|error| Fault::json(ErrorCode::Topology, &error))?;
-        Ok(Self(topology.snapshot()?.into()))
-    }
-
-    /// From the bytes of a snapshot or of a topology record.
-    pub fn decode(bytes: &[u8]) -> Answer<Snapshot> {
-        Ok(Self(record::snapshot_in(bytes)?))
-    }
-
-    /// Its bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        self.0.encode()
-    }
-
-    /// Its epoch.
-    pub fn epoch(&self) -> u32 {
-        self.0.epoch().get()
-    }
-
-    /// The cluster's name.
-    pub fn cluster(&self) -> String {
-        self.0.cluster().to_owned()
-    }
-
-    /// Its digest, in hex.
-    pub fn digest(&self) -> String {
-        self.0.digest().to_string()
-    }
-
-    /// The shards, by index.
-    pub fn shards(&self) -> Answer {
-        let shards = self.0.content().shards.iter().map(ShardTopology::from);
-        plain(&shards.collect::<Vec<_>>())
-    }
-
-    /// The keyspaces' names.
-    pub fn keyspaces(&self) -> Vec<String> {
-        let keyspaces = self.0.content().keyspaces.iter();
-        keyspaces.map(|keyspace| keyspace.name.clone()).collect()
-    }
-
-    /// The shard index of each slot.
-    pub fn owners(&self, keyspace: &str) -> Answer<Vec<u16>> {
-        let router = ringshift::Router::new(Arc::clone(&self.0));
-        let owners = router.keyspace(keyspace)?.owners();
-        Ok(owners.into_iter().map(|shard| shard.0).collect())
-    }
-}
 
 /// A router.
 #[wasm_bindgen]
@@ -157,7 +96,8 @@ impl Router {
 
     /// Each step from the key to its shards.
     pub fn explain(&self, keyspace: u16, bytes: usize) -> Answer {
-        plain(&self.of_key(keyspace, bytes, |keyspace, key| keyspace.explain(key))?)
+        let found = self.of_key(keyspace, bytes, |keyspace, key| keyspace.explain(key))?;
+        Ok(explanation_out(found))
     }
 
     /// The shard indices of the key's copies.
@@ -167,13 +107,9 @@ impl Router {
     }
 
     /// Each shard's share, for a fan-out.
-    pub fn shares(&self, keyspace: u16) -> Answer {
+    pub fn shares(&self, keyspace: u16) -> Answer<Vec<JsValue>> {
         let keyspace = self.keyspace(keyspace)?;
-        plain(
-            &keyspace
-                .shards()
-                .map(|(_, share)| share)
-                .collect::<Vec<_>>(),
-        )
+        let shares = keyspace.shards();
+        Ok(shares.map(|(_, share)| share_out(&share)).collect())
     }
 }

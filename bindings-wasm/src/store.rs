@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::convert::{attempt_of, content_of, decision_out, plain, response_out};
 use crate::error::Answer;
-use crate::router::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Decides about an attempt, from the columns that its look brought: `nulls` has a bit for each
 /// that is null.

@@ -1,6 +1,6 @@
 //! The border itself, in whatever engine the tests are run: numbers, sentinels, thrown errors and
 //! the scratch buffer. What people see of it is tested through the package, in `tests/js`.
-#![cfg(target_family = "wasm")]
+#![cfg(all(target_family = "wasm", feature = "migrate"))]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use js_sys::{Reflect, Uint8Array};

@@ -7,12 +7,15 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isDeepStrictEqual } from 'node:util';
-import * as main from 'ringshift';
+import * as client from 'ringshift';
+import * as local from 'ringshift/local';
 import * as migrate from 'ringshift/migrate';
 import {
   content, data, digits, hex, key, only, packed, policy, refusal, reply, saidData, saidRefusal, saidReply, saidStep, snake, unhex, version,
 } from './tester-words.mjs';
 
+// What is in two entries, since not every client wants both.
+const main = { ...client, ...local };
 // What only a program about the shard's side or a coordinator calls; then it has all from there.
 const MIGRATES = new Set(['chunks', 'guard', 'plan', 'coordinator', 'home_installs']);
 
@@ -89,7 +92,7 @@ class Program {
     return this.told(call, this.of.Snapshot.decode(this.bytesOf(call)));
   }
   topology(call) {
-    return this.told(call, this.of.Snapshot.fromTopology(call.topology));
+    return this.told(call, this.of.fromTopology(call.topology));
   }
   owners(call) {
     return [...this.get(call.on, 'Snapshot').owners(call.keyspace)];

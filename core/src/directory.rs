@@ -1,11 +1,13 @@
 //! Overrides in front of the slots: keys that live where they are told to.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use hashbrown::{HashTable, hash_table::Entry};
-
 use crate::error::ErrorCode;
+
+/// No place in the entries.
+const FREE: u32 = u32::MAX;
 
 /// The most overrides of one keyspace.
 pub const OVERRIDES_MAX: usize = 1_000_000;
@@ -16,8 +18,9 @@ pub const OVERRIDES_MAX: usize = 1_000_000;
 /// same path.
 #[derive(Clone, Debug, Default)]
 pub struct ExactTable {
-    /// Places in `entries`.
-    places: HashTable<u32>,
+    /// Places in `entries`, or [`FREE`]: each at its hash, or at the next free place after it. As
+    /// many as a power of two, and never more than half of them taken.
+    places: Vec<u32>,
     /// The entries, in the order in which they were given.
     entries: Vec<(u64, Vec<u8>)>,
 }
@@ -44,28 +47,26 @@ impl ExactTable {
     pub fn build(
         entries: impl IntoIterator<Item = (Vec<u8>, u64)>,
     ) -> Result<Self, DirectoryError> {
-        let mut table = Self::default();
-        for (place, (key, hash)) in (0_u32..).zip(entries) {
-            if table.len() >= OVERRIDES_MAX {
+        let mut all: Vec<(u64, Vec<u8>)> = Vec::new();
+        for (key, hash) in entries {
+            if all.len() >= OVERRIDES_MAX {
                 return Err(DirectoryError::TooMany);
             }
-            let Self { places, entries } = &mut table;
-            let at = |place: u32| entries.get(usize::try_from(place).unwrap_or(usize::MAX));
-            let slot = places.entry(
-                hash,
-                |&place| at(place).is_some_and(|entry| entry.0 == hash && entry.1 == key),
-                |&place| at(place).map_or(0, |entry| entry.0),
-            );
-            match slot {
-                Entry::Occupied(first) => {
-                    return Err(DirectoryError::Duplicate {
-                        first: *first.get(),
-                        second: place,
-                    });
+            all.push((hash, key));
+        }
+        let mut table = Self {
+            places: vec![FREE; (2 * all.len()).next_power_of_two()],
+            entries: all,
+        };
+        for (second, (hash, key)) in (0_u32..).zip(&table.entries) {
+            match find(&table.places, &table.entries, *hash, key) {
+                (_, Some(first)) => return Err(DirectoryError::Duplicate { first, second }),
+                (free, None) => {
+                    if let Some(place) = table.places.get_mut(free) {
+                        *place = second;
+                    }
                 }
-                Entry::Vacant(free) => free.insert(place),
-            };
-            entries.push((hash, key));
+            }
         }
         Ok(table)
     }
@@ -75,17 +76,8 @@ impl ExactTable {
     #[inline]
     #[must_use]
     pub fn get(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        let entry = |place: u32| {
-            let place = usize::try_from(place).ok()?;
-            self.entries.get(place).map(|entry| (place, entry))
-        };
-        let same = |&place: &u32| {
-            entry(place).is_some_and(|(_, (other, bytes))| *other == hash && bytes == key)
-        };
-        self.places
-            .find(hash, same)
-            .and_then(|&place| entry(place))
-            .map(|(place, _)| place)
+        let (_, found) = find(&self.places, &self.entries, hash, key);
+        found.and_then(|place| usize::try_from(place).ok())
     }
 
     /// How many entries there are.
@@ -99,6 +91,23 @@ impl ExactTable {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// Where in `places` the search for a key ends, and which entry has it, if one does.
+fn find(places: &[u32], entries: &[(u64, Vec<u8>)], hash: u64, key: &[u8]) -> (usize, Option<u32>) {
+    let last = places.len().wrapping_sub(1);
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+    let mut at = hash as usize & last;
+    // Half of them are free, so the search ends; of none, at once.
+    while let Some(&place) = places.get(at) {
+        let entry = entries.get(place as usize);
+        match entry {
+            Some((other, bytes)) if *other == hash && bytes == key => return (at, Some(place)),
+            Some(_) => at = (at + 1) & last,
+            None => break,
+        }
+    }
+    (at, None)
 }
 
 /// Why overrides can't be used.

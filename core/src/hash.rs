@@ -17,7 +17,9 @@ pub const RAMP_PPM_MAX: u32 = 1_000_000;
 /// assert_eq!(xxh3(b"", 0), 0x2d06_8005_38d3_94c2);
 /// assert_ne!(xxh3(b"user:42", 0), xxh3(b"user:42", 1));
 /// ```
-#[inline]
+// In WebAssembly once, since its size travels; elsewhere wherever it is called.
+#[cfg_attr(target_family = "wasm", inline(never))]
+#[cfg_attr(not(target_family = "wasm"), inline)]
 #[must_use]
 pub fn xxh3(bytes: &[u8], seed: u64) -> u64 {
     XxHash3_64::oneshot_with_seed(seed, bytes)

@@ -116,6 +116,7 @@ mod ids;
 mod key;
 pub mod migration;
 mod op;
+mod order;
 mod phase;
 mod pin;
 mod policy;

@@ -1,7 +1,8 @@
 // npm install ringshift; node quickstart.mjs
-import { Client, Snapshot, fixed, memory } from 'ringshift';
+import { Client, fixed } from 'ringshift';
+import { fromTopology, memory } from 'ringshift/local';
 
-const snapshot = Snapshot.fromTopology({
+const snapshot = fromTopology({
   cluster: 'demo',
   keyspaces: { orders: {} },
   shards: [{ id: 1, name: 'pg-1' }, { id: 2, name: 'pg-2', weight: 0.5 }],

@@ -13,7 +13,9 @@ use crate::sh;
 
 /// The groups, lowest first. Within one, anything goes.
 const ORDER: &[&[&str]] = &[
-    &["ids", "time", "hash", "digest", "key", "error", "weight"],
+    &[
+        "ids", "time", "hash", "digest", "key", "error", "weight", "order",
+    ],
     &["ring", "balance", "directory", "replicas"],
     &["scope", "phase", "wave"],
     // The words of fencing and its pure rules, which routes and steps carry.

@@ -79,8 +79,17 @@ fn link_to(_: &str, _: &Path) -> std::io::Result<()> {
 /// Runs the glue's own tests in one of the places. The same program runs in all of them: the
 /// place is told by variables.
 pub(crate) fn tests(place: Place) -> Result<(), String> {
+    test(place, "--test border")?;
+    // The client's module has an allocator of its own.
+    match place {
+        Place::Node => test(place, "--test heap --no-default-features --features client"),
+        Place::Page | Place::Worker => Ok(()),
+    }
+}
+
+fn test(place: Place, which: &str) -> Result<(), String> {
     let test = format!(
-        "cargo test --package ringshift-wasm --test * --locked --target {}",
+        "cargo test --package ringshift-wasm {which} --locked --target {}",
         nostd::WASM
     );
     let sh = Sh::new(&test).envs(variables()?).env(

@@ -1,17 +1,27 @@
 // The usual entry: the module stands in this file as text, and is started at import.
-import { inflateSync } from 'fflate';
-import { packed, size } from 'ringshift-base64';
-import { start } from '../wasm.js';
+import { letters, often, size, text } from 'ringshift-letters';
+import * as main from 'ringshift-main';
+import { named, start } from '../wasm.js';
 
-// Where there is Node's own zlib, it is ten times as fast as ours, and synchronous too.
-const zlib = globalThis.process?.getBuiltinModule?.('node:zlib');
-function unpack(): Uint8Array {
-  if (zlib) return zlib.inflateRawSync(Buffer.from(packed, 'base64'));
-  const letters = atob(packed);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  return inflateSync(bytes, { out: new Uint8Array(size) });
+/** The bytes that the build has put into letters: see `letters.mjs` there. */
+function bytes(): Uint8Array<ArrayBuffer> {
+  const one = often.length;
+  const order = often.concat([...Array(256).keys()].filter((byte) => !often.includes(byte)));
+  const places = new Uint8Array(128);
+  for (let i = 0; i < letters.length; i++) places[letters.charCodeAt(i)] = i;
+  const bytes = new Uint8Array(size);
+  for (let [i, at, from] = [0, 0, 0]; at < size; i++) {
+    const place = places[text.charCodeAt(i)] as number;
+    if (place < one) {
+      bytes[at++] = order[from + place] as number;
+      from = 0;
+    } else {
+      from = one * (place - one + 1);
+    }
+  }
+  return bytes;
 }
-start(new WebAssembly.Module(unpack() as Uint8Array<ArrayBuffer>));
+start(new WebAssembly.Module(bytes()));
+named(main);
 
 export * from 'ringshift-main';

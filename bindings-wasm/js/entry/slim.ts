@@ -1,5 +1,8 @@
 // Without the module: the application brings it, from where it likes.
-import { start, started } from '../wasm.js';
+import * as main from 'ringshift-main';
+import { named, start, started } from '../wasm.js';
+
+named(main);
 
 /**
  * Starts the package on `ringshift/ringshift.wasm`, compiled or as its bytes. Call it, or `init`,

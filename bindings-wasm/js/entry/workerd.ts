@@ -1,7 +1,9 @@
 // For Cloudflare's workers, where a module can't be made of bytes.
 import module from 'ringshift-module.wasm';
-import { start } from '../wasm.js';
+import * as main from 'ringshift-main';
+import { named, start } from '../wasm.js';
 
 start(module);
+named(main);
 
 export * from 'ringshift-main';

@@ -1,5 +1,5 @@
-import { MemoryShard } from '../machine.js';
-import type { Snapshot } from '../machine.js';
+import type { Snapshot } from 'ringshift';
+import { MemoryShard } from '../local.js';
 import type { Attempt, Batch } from '../types.js';
 import type { BatchResponse, Request, Response, Store } from '../client-types.js';
 

@@ -1,6 +1,7 @@
 import { RingshiftError } from '../shapes.js';
 import { builtin } from '../observe.js';
 import { snapshotIn } from '../snapshot.js';
+import type { FromTopology } from '../snapshot.js';
 import type { Topology } from '../client-types.js';
 
 /** A snapshot's bytes and a record's end in a digest of everything before. */
@@ -18,14 +19,19 @@ interface Handle {
   close(): Promise<void>;
 }
 
+/** What may be chosen about {@link file}. */
+export interface FileOptions {
+  /** That of `ringshift/local`, where the file may have a topology in JSON, as `ringshift init` writes it. */
+  readonly fromTopology?: FromTopology | undefined;
+}
+
 /**
- * A file with a topology record (which a coordinator replaces as a whole), a snapshot's bytes, or a
- * topology in JSON. Asking costs the reading of 32 bytes when nothing has changed. Needs Node's
+ * A file with a topology record (which a coordinator replaces as a whole) or a snapshot's bytes. Asking costs the reading of 32 bytes when nothing has changed. Needs Node's
  * files: Node from 20.16 on, Bun, Deno.
  *
  * Fails with `topology_missing`, `topology_io`, `topology_format`, `snapshot_format` or `topology`.
  */
-export function file(path: string | URL): Topology {
+export function file(path: string | URL, { fromTopology }: FileOptions = {}): Topology {
   const fs = builtin<{ open(path: string | URL): Promise<Handle> }>('node:fs/promises');
   let seen = { tail: '', epoch: 0 };
   return {
@@ -42,7 +48,7 @@ export function file(path: string | URL): Topology {
         await handle.read(end, 0, DIGEST_BYTES, Math.max(0, size - DIGEST_BYTES));
         const tail = `${size} ${end.join()}`;
         if (tail === seen.tail && seen.epoch <= newerThan) return null;
-        const snapshot = snapshotIn(await handle.readFile());
+        const snapshot = snapshotIn(await handle.readFile(), fromTopology);
         seen = { tail, epoch: snapshot.epoch };
         return snapshot.epoch > newerThan ? snapshot : null;
       } catch (error) {

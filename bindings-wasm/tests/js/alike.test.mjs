@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { memory } from 'ringshift';
+import { memory } from 'ringshift/local';
 import { sqlite } from 'ringshift/stores/sqlite';
 import { open, resting } from './clusters.mjs';
 import { databases } from './databases.mjs';

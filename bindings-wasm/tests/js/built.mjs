@@ -1,8 +1,9 @@
 // The package as it was built, and what several tests need.
 import { readFileSync } from 'node:fs';
 import * as ringshift from '../../../dist/npm/package/dist/node.mjs';
+import * as local from '../../../dist/npm/package/dist/node-local.mjs';
 
-export { ringshift };
+export { local, ringshift };
 
 const vectors = new URL('../../../core/tests/vectors/', import.meta.url);
 export const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, vectors), 'utf8'));
@@ -23,4 +24,4 @@ export function slug(call) {
 
 export const topology = (keyspace = {}, shards = [{ id: 1, name: 'a' }, { id: 2, name: 'b' }]) => (
   { cluster: 'demo', keyspaces: { orders: keyspace }, shards });
-export const router = (...of) => new ringshift.Router(ringshift.Snapshot.fromTopology(topology(...of)));
+export const router = (...of) => new ringshift.Router(local.fromTopology(topology(...of)));

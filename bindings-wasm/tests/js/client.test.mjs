@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Client, RingshiftError, fixed, memory } from 'ringshift';
+import { Client, RingshiftError, fixed } from 'ringshift';
+import { memory } from 'ringshift/local';
 import { between, demo, keysIn, moving, open, resting, text } from './clusters.mjs';
 
 const lost = { reply: { type: 'failed', failure: 'maybe_applied' } };

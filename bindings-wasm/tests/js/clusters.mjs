@@ -1,6 +1,7 @@
 // Clusters that several tests use: the same in memory and in files.
 import { readFileSync } from 'node:fs';
-import { Client, Snapshot, fixed, memory } from 'ringshift';
+import { Client, Snapshot, fixed } from 'ringshift';
+import { fromTopology, memory } from 'ringshift/local';
 
 const vectors = JSON.parse(
   readFileSync(new URL('../../../core/tests/vectors/snapshot.json', import.meta.url), 'utf8'),
@@ -15,7 +16,7 @@ export function demo(name) {
 /** Three shards at rest. */
 export function resting(cluster = 'rest') {
   const shards = [1, 2, 3].map((id) => ({ id, name: `pg-${id}`, endpoint: `pg-${id}.db` }));
-  return Snapshot.fromTopology({ cluster, keyspaces: { orders: { bits: 6 } }, shards });
+  return fromTopology({ cluster, keyspaces: { orders: { bits: 6 } }, shards });
 }
 
 /** `count` keys, of those that the keyspace has in a slot that `wanted` takes. */

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, describe, it } from 'node:test';
-import { ringshift, router, topology } from './built.mjs';
+import { local, ringshift, router, topology } from './built.mjs';
 
 const {
-  MemoryShard, Operation, RefreshGate, RingshiftError, Router, Snapshot, decide, errorCodes, rowDigest,
+  Operation, RefreshGate, RingshiftError, Router, Snapshot, errorCodes, rowDigest,
 } = ringshift;
+const { MemoryShard, decide, fromTopology } = local;
 const seen = new Set();
 
 /** `call` throws a RingshiftError of that slug, with a message that fits the style. */
@@ -149,13 +150,13 @@ describe('snapshots and routers', () => {
   it('topologies', () => {
     for (const bad of [{}, [], '', '{', 'null', { ...topology(), more: 1 }, topology({ bits: 3 }), topology({}, []),
       topology({}, [{ id: 1, name: 'a' }, { id: 1, name: 'b' }]), topology({}, [{ id: 1, name: 'a', wait: 1 }])]) {
-      throws('topology', () => Snapshot.fromTopology(bad));
+      throws('topology', () => fromTopology(bad));
     }
-    throws('weight', () => Snapshot.fromTopology(topology({}, [{ id: 1, name: 'a', weight: -1 }])));
+    throws('weight', () => fromTopology(topology({}, [{ id: 1, name: 'a', weight: -1 }])));
     const many = Array.from({ length: 17 }, (_, id) => ({ id, name: `s${id}` }));
-    throws('no_slots', () => Snapshot.fromTopology(topology({ bits: 4 }, many)));
-    for (const bad of [undefined, null, 7, () => 1]) throws('argument', () => Snapshot.fromTopology(bad));
-    throws('topology', () => Snapshot.fromTopology(topology({ pins: [{ key: 'x'.repeat(70_000), shard: 1 }] })));
+    throws('no_slots', () => fromTopology(topology({ bits: 4 }, many)));
+    for (const bad of [undefined, null, 7, () => 1]) throws('argument', () => fromTopology(bad));
+    throws('topology', () => fromTopology(topology({ pins: [{ key: 'x'.repeat(70_000), shard: 1 }] })));
   });
   it('wrong types', () => {
     for (const bad of [undefined, null, 7, 'text', {}, [], new ArrayBuffer(9), orders]) {
@@ -174,9 +175,9 @@ describe('snapshots and routers', () => {
     throws('argument', () => orders.replicas('k', '2'));
   });
   it('successors', () => {
-    const other = Snapshot.fromTopology({ ...topology(), cluster: 'other' });
+    const other = fromTopology({ ...topology(), cluster: 'other' });
     throws('foreign_cluster', () => made.install(other));
-    throws('forked_snapshot', () => made.install(Snapshot.fromTopology(topology({ seed: '9' }))));
+    throws('forked_snapshot', () => made.install(fromTopology(topology({ seed: '9' }))));
     assert.equal(made.install(made.snapshot), 'same');
     assert.equal(made.install(made.snapshot.encode()), 'same');
   });
@@ -257,7 +258,7 @@ describe('machines', () => {
 });
 
 it('nothing freed is used', () => {
-  const snapshot = Snapshot.fromTopology(topology());
+  const snapshot = fromTopology(topology());
   const router = new Router(snapshot);
   const keyspace = router.keyspace('orders');
   const operation = Operation.read(keyspace, 'k', undefined, 0);
@@ -278,7 +279,7 @@ it('nothing freed is used', () => {
     () => gate.want(0, 1), () => gate.begun, () => memory.rows, () => memory.attempt(ATTEMPT(), new Uint8Array(1), null),
   ]) throws('disposed', use);
   // What was made of it lives on.
-  const second = Snapshot.fromTopology(topology());
+  const second = fromTopology(topology());
   const lives = new Router(second);
   second.free();
   assert.equal(lives.keyspace('orders').route('k'), orders.route('k'));

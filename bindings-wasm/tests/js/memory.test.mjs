@@ -12,12 +12,12 @@ WebAssembly.Instance = class extends WebAssembly.Instance {
 };
 const whole = await import('../../../dist/npm/package/dist/node-migrate.mjs');
 const { topology } = await import('./built.mjs');
-const { Coordinator, MemoryShard, Operation, Router, Snapshot, TopologyRecord, plan } = whole;
+const { Coordinator, MemoryShard, Operation, Router, Snapshot, TopologyRecord, fromTopology, plan } = whole;
 
 const grown = () => memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
 
 it('a million routes, 10,000 installs and 10,000 operations', { timeout: 300_000 }, () => {
-  const snapshot = Snapshot.fromTopology(topology({ bits: 8 }));
+  const snapshot = fromTopology(topology({ bits: 8 }));
   const router = new Router(snapshot);
   const orders = router.keyspace('orders');
   const shard = new MemoryShard();

@@ -4,7 +4,9 @@ import { it } from 'node:test';
 import * as whole from '../../../dist/npm/package/dist/node-migrate.mjs';
 import { ringshift, slug, topology } from './built.mjs';
 
-const { Chunks, Coordinator, Guard, MemoryShard, Operation, Router, Snapshot, TopologyRecord, homeInstalls, plan } = whole;
+const {
+  Chunks, Coordinator, Guard, MemoryShard, Operation, Router, TopologyRecord, fromTopology, homeInstalls, plan,
+} = whole;
 const bytes = (text) => new TextEncoder().encode(text);
 const SETTINGS = { shadow_ms: 5, ramp_ms: 5, reversed_ms: 5, chunk_rows: 50, strict: true };
 
@@ -77,7 +79,7 @@ class Cluster {
 }
 
 function cluster(rows) {
-  const made = new Cluster(Snapshot.fromTopology(topology({ bits: 6 })));
+  const made = new Cluster(fromTopology(topology({ bits: 6 })));
   for (let i = 0; i < rows; i++) {
     assert.equal(made.run(`user:${i}`, { type: 'put', value: bytes(`first ${i}`) }).type, 'written');
   }
@@ -148,7 +150,7 @@ it('goes back when it is told to, and is handed over', () => {
 });
 
 it('has the core\'s guard', () => {
-  const snapshot = Snapshot.fromTopology(topology({ bits: 4 }));
+  const snapshot = fromTopology(topology({ bits: 4 }));
   const guard = new Guard();
   const rows = homeInstalls(snapshot, 1);
   guard.install(1, rows);
@@ -169,7 +171,7 @@ it('has the core\'s guard', () => {
 });
 
 it('refuses what can\'t be planned', () => {
-  const snapshot = Snapshot.fromTopology(topology());
+  const snapshot = fromTopology(topology());
   assert.equal(slug(() => plan(snapshot, {})), 'plan');
   assert.equal(slug(() => plan(snapshot, { remove: [9] })), 'plan');
   assert.equal(slug(() => plan(snapshot, { ad: [] })), 'plan');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Chunks, Client, Coordinator, Snapshot, TopologyRecord, memory, plan } from 'ringshift/migrate';
+import { Chunks, Client, Coordinator, TopologyRecord, fromTopology, memory, plan } from 'ringshift/migrate';
 import { text } from './clusters.mjs';
 
 const WORKERS = 6;
@@ -91,7 +91,7 @@ async function scenario({ seed, strict, changes, turn, after }) {
   const random = randomly(seed);
   const shardsBefore = [1, 2, 3].map((id) => ({ id, name: `s${id}` }));
   const topology = { cluster: 'c', keyspaces: { records: { bits: 8 } }, shards: shardsBefore };
-  const record = TopologyRecord.create(Snapshot.fromTopology(topology));
+  const record = TopologyRecord.create(fromTopology(topology));
   const shards = memory();
   const source = {
     fetch: async (newerThan) => {

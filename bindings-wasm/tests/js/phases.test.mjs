@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { topology } from './built.mjs';
 import {
-  Chunks, Coordinator, MemoryShard, RingshiftError, Snapshot, TopologyRecord, phases, plan, waves,
+  Chunks, Coordinator, MemoryShard, RingshiftError, TopologyRecord, fromTopology, phases, plan, waves,
 } from '../../../dist/npm/package/dist/node-migrate.mjs';
 
 const SETTINGS = { shadow_ms: 0, ramps_ppm: [500_000], ramp_ms: 0, reversed_ms: 0 };
 const named = (phase) => (typeof phase === 'string' ? phase : `ended-${phase.ended}`);
 
 it('shows each wave in each phase of the table, one after the other', () => {
-  const first = Snapshot.fromTopology(topology());
+  const first = fromTopology(topology());
   const record = TopologyRecord.create(first);
   const [shards, chunks] = [new Map([[1, new MemoryShard()], [2, new MemoryShard()], [3, new MemoryShard()]]), new Chunks()];
   for (const { id } of first.shards) shards.get(id).home(first, id);
@@ -58,6 +58,6 @@ it('has one authority in each carved phase, and none elsewhere', () => {
 });
 
 it('refuses a keyspace that isn\'t there', () => {
-  const snapshot = Snapshot.fromTopology(topology());
+  const snapshot = fromTopology(topology());
   assert.throws(() => waves(snapshot, 'nothing'), (error) => error instanceof RingshiftError && error.code === 'unknown_keyspace');
 });

@@ -6,10 +6,11 @@ import { it } from 'node:test';
 
 const files = new URL('../../../dist/npm/package/dist/', import.meta.url);
 const slim = await import(new URL('slim.mjs', files));
-const { topology } = await import('./built.mjs');
 
 it('waits for its module, takes it from a server, and then does the same', async () => {
-  assert.throws(() => slim.Snapshot.fromTopology(topology()), TypeError);
+  const { local, ringshift, topology } = await import('./built.mjs');
+  const bytes = local.fromTopology(topology()).encode();
+  assert.throws(() => slim.Snapshot.decode(bytes), TypeError);
   const wasm = readFileSync(new URL('ringshift.wasm', files));
   const server = createServer((_, answer) => answer.writeHead(200, { 'content-type': 'application/wasm' }).end(wasm));
   await new Promise((listening) => { server.listen(0, '127.0.0.1', listening); });
@@ -22,8 +23,7 @@ it('waits for its module, takes it from a server, and then does the same', async
   slim.initSync(wasm);
   await slim.init(new Uint8Array(3));
   const { Snapshot, Router } = slim;
-  const { Snapshot: Usual, Router: UsualRouter } = (await import('./built.mjs')).ringshift;
-  const ours = new Router(Snapshot.fromTopology(topology())).keyspace('orders');
-  const usual = new UsualRouter(Usual.fromTopology(topology())).keyspace('orders');
+  const ours = new Router(Snapshot.decode(bytes)).keyspace('orders');
+  const usual = new ringshift.Router(bytes).keyspace('orders');
   for (let i = 0; i < 100; i++) assert.equal(ours.route(`user:${i}`), usual.route(`user:${i}`));
 });

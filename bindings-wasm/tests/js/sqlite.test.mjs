@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { RingshiftError, recipe } from 'ringshift';
+import { RingshiftError } from 'ringshift';
+import { recipe } from 'ringshift/local';
 import { sqlite } from 'ringshift/stores/sqlite';
 import { open, resting, text } from './clusters.mjs';
 import { databases } from './databases.mjs';

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Snapshot, file, fixed, http, memory } from 'ringshift';
+import { Client, Snapshot, file, fixed, http } from 'ringshift';
+import { fromTopology, memory } from 'ringshift/local';
 import { demo, resting } from './clusters.mjs';
 import { ringshift, serve } from './rust.mjs';
 
@@ -60,7 +61,8 @@ test('file: what `ringshift init` writes', () =>
   inFolder(async (folder) => {
     const path = join(folder, 'topology.json');
     ringshift('init', path, '--cluster', 'shop', '--keyspace', 'orders', '--shards', '3');
-    const client = await Client.open({ topology: file(path), store: memory() });
+    await assert.rejects(Client.open({ topology: file(path), store: memory() }), { code: 'topology_format' });
+    const client = await Client.open({ topology: file(path, { fromTopology }), store: memory() });
     assert.equal(client.snapshot.cluster, 'shop');
     const orders = client.keyspace('orders');
     const [line] = ringshift('route', '--topology', path, 'user:42').split('\n');
@@ -100,7 +102,8 @@ test('file: what is wrong with it', () =>
     writeFileSync(path, '');
     await assert.rejects(at('cut'), { code: 'topology_format' });
     writeFileSync(path, '{"cluster":');
-    await assert.rejects(at('cut'), { code: 'topology' });
+    await assert.rejects(at('cut'), { code: 'topology_format' });
+    await assert.rejects(file(path, { fromTopology }).fetch(0, asking(null)), { code: 'topology' });
   }));
 
 test('http: tags, and 304 when there is no news', async () => {

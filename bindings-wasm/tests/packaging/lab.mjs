@@ -19,7 +19,7 @@ const NAMES = "{ Snapshot, Router, Operation, RingshiftError }";
 const MARK = "ringshift saw ";
 const BODY = readFileSync(join(here, "program.js"), "utf8");
 const TAIL = `
-const saw = program(${NAMES}, ${JSON.stringify(vectors)});
+const saw = program({ ...${NAMES}, fromTopology }, ${JSON.stringify(vectors)});
 globalThis.ringshiftSaw = saw;
 console.log(${JSON.stringify(MARK)} + JSON.stringify(saw));
 `;
@@ -30,10 +30,10 @@ const WANTED = JSON.stringify({
 });
 
 /** The program as an ES module; `before` runs between the import and the program. */
-export const esm = (from = "ringshift", names = NAMES) =>
-  `import ${names} from ${JSON.stringify(from)};\n${BODY}${TAIL}`;
+export const esm = () =>
+  `import ${NAMES} from "ringshift";\nimport { fromTopology } from "ringshift/local";\n${BODY}${TAIL}`;
 /** The program as CommonJS. */
-export const cjs = () => `const ${NAMES} = require("ringshift");\n${BODY}${TAIL}`;
+export const cjs = () => `const ${NAMES} = require("ringshift");\nconst { fromTopology } = require("ringshift/local");\n${BODY}${TAIL}`;
 /** The program without any import, for an entry that brings the names itself. */
 export const bare = () => `${BODY}${TAIL}`;
 

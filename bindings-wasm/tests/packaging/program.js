@@ -1,6 +1,6 @@
 // What every environment runs. Plain script, no module syntax, so that the runner can put any kind
 // of import before it. Returns what it saw; throws where that isn't what the vectors say.
-function program({ Snapshot, Router, Operation, RingshiftError }, { topology, keys: typed }) {
+function program({ Snapshot, Router, Operation, RingshiftError, fromTopology }, { topology, keys: typed }) {
   // Bytes come as plain arrays, which as keys would be composites.
   const key = ({ key }) => (typeof key === "string" ? key : Uint8Array.from(key));
   const keys = typed.map((one) => ({ ...one, key: key(one) }));
@@ -9,7 +9,7 @@ function program({ Snapshot, Router, Operation, RingshiftError }, { topology, ke
     if (a !== b) throw new Error(`${what}: ${a}, and not ${b}`);
   };
 
-  const snapshot = Snapshot.fromTopology(topology);
+  const snapshot = fromTopology(topology);
   const router = new Router(Snapshot.decode(snapshot.encode()));
   const orders = router.keyspace("orders");
   for (const { key, slot, shard, name } of keys) {

@@ -1,6 +1,6 @@
 //! From a snapshot's keyspace to a flat table.
 
-use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::directory::ExactTable;
@@ -8,8 +8,9 @@ use crate::guard::Fence;
 use crate::hash;
 use crate::ids::{ShardIndex, Slot, SlotRange};
 use crate::key::KeyRule;
+use crate::order::order;
 use crate::scope::{Match, Nest};
-use crate::snapshot::{Draft, KeyspaceDraft, Snapshot, Target};
+use crate::snapshot::{Draft, KeyspaceDraft, Shard, Snapshot, Target};
 
 /// The slot is in a wave that clients take part in.
 pub(super) const MOVING: u32 = 1 << 16;
@@ -29,7 +30,7 @@ pub(super) struct Table {
     /// What else than one key is in front of the slots.
     nest: Nest<u32>,
     scoped: Vec<Scoped>,
-    /// The zone of each shard, numbered in the order of first appearance.
+    /// The zone of each shard, as a number.
     pub(super) zones: Vec<u16>,
 }
 
@@ -104,15 +105,6 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
         nest,
         scoped,
     } = in_front(content, keyspace, &mut entries);
-    let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
-    let zones = content
-        .shards
-        .iter()
-        .map(|shard| {
-            let next = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
-            *numbers.entry(&shard.zone).or_insert(next)
-        })
-        .collect();
     Table {
         rule: keyspace.rule,
         seed: keyspace.seed,
@@ -121,7 +113,7 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
         exact,
         nest,
         scoped,
-        zones,
+        zones: zones(&content.shards),
     }
 }
 
@@ -209,4 +201,19 @@ fn in_front(content: &Draft, keyspace: &KeyspaceDraft, entries: &mut [u32]) -> I
         nest: Nest::of(claims),
         scoped,
     }
+}
+
+/// A number for each shard's zone: the same one for shards of the same zone only.
+fn zones(shards: &[Shard]) -> Vec<u16> {
+    let zone = |place: usize| shards.get(place).map(|shard| &shard.zone);
+    let mut numbers = vec![0; shards.len()];
+    let (mut last, mut number) = (None, 0);
+    for place in order(shards.len(), &|a, b| zone(a).cmp(&zone(b))) {
+        number += u16::from(last.is_some() && last != zone(place));
+        last = zone(place);
+        if let Some(of) = numbers.get_mut(place) {
+            *of = number;
+        }
+    }
+    numbers
 }

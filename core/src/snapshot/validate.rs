@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::ids::{DomainId, Epoch, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN};
 use crate::key::KeyRule;
+use crate::order::twice;
 use crate::phase::{Phase, Side};
 use crate::snapshot::error::TopologyError;
 use crate::snapshot::{Draft, KeyspaceDraft, Shard, in_front, limits};
@@ -237,7 +238,7 @@ fn wave_fields(draft: &Draft, wave: &Wave) -> Result<(), TopologyError> {
 
 /// Every domain id was given out, and to one domain only.
 fn domains(draft: &Draft) -> Result<(), TopologyError> {
-    let mut all: Vec<DomainId> = draft
+    let all: Vec<DomainId> = draft
         .keyspaces
         .iter()
         .flat_map(|keyspace| {
@@ -247,13 +248,15 @@ fn domains(draft: &Draft) -> Result<(), TopologyError> {
             homes.chain(waves).chain(entries)
         })
         .collect();
-    all.sort_unstable();
-    if let Some(twice) = all.iter().zip(all.iter().skip(1)).find(|(a, b)| a == b) {
-        return Err(TopologyError::Domain(*twice.0));
+    if let Some(&last) = all.iter().max()
+        && last >= draft.next_domain
+    {
+        return Err(TopologyError::Domain(last));
     }
-    match all.last() {
-        Some(&last) if last >= draft.next_domain => Err(TopologyError::Domain(last)),
-        _ => Ok(()),
+    let twice = twice(all.len(), &|a, b| all.get(a).cmp(&all.get(b)));
+    match twice.and_then(|place| all.get(place)) {
+        Some(&twice) => Err(TopologyError::Domain(twice)),
+        None => Ok(()),
     }
 }
 
@@ -300,10 +303,10 @@ fn unique<'n>(
     what: &'static str,
     names: impl Iterator<Item = &'n str>,
 ) -> Result<(), TopologyError> {
-    let mut names: Vec<&str> = names.collect();
-    names.sort_unstable();
-    match names.iter().zip(names.iter().skip(1)).find(|(a, b)| a == b) {
-        Some((name, _)) => Err(TopologyError::Duplicate {
+    let names: Vec<&str> = names.collect();
+    let twice = twice(names.len(), &|a, b| names.get(a).cmp(&names.get(b)));
+    match twice.and_then(|place| names.get(place)) {
+        Some(name) => Err(TopologyError::Duplicate {
             what,
             name: name.to_string(),
         }),

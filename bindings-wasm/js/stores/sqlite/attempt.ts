@@ -1,7 +1,8 @@
 /** One request of an operation. */
 
-import { decide, decideBatch, homes, RingshiftError } from 'ringshift';
-import type { Attempt, Batch, BatchResponse, Decision, Found, Request, Response, Snapshot } from 'ringshift';
+import { RingshiftError } from 'ringshift';
+import { decide, decideBatch, homes } from 'ringshift/local';
+import type { Attempt, Batch, BatchResponse, Decision, Found, Request, Response } from 'ringshift';
 import type { Column, Database } from './driver.js';
 
 type Look = Parameters<typeof decide>[2];
@@ -149,7 +150,7 @@ function rollBack(database: Database): void {
  * Gives a shard that no coordinator has been at the homes that the snapshot says, durably. Answers
  * whether it was such a one.
  */
-export function setUp(database: Database, snapshot: Snapshot, shard: number): boolean {
+export function setUp(database: Database, snapshot: Uint8Array, shard: number): boolean {
   database.exec(database.recipe.durable);
   try {
     return transaction(database, () => {

@@ -1,6 +1,7 @@
 /** SQLite as Node has it (`node:sqlite`), or as the package `better-sqlite3` has it: one face. */
 
-import { recipe, RingshiftError } from 'ringshift';
+import { RingshiftError } from 'ringshift';
+import { recipe } from 'ringshift/local';
 import { builtin } from '../../observe.js';
 
 /** What a parameter may be: bytes, an integer, nothing. */

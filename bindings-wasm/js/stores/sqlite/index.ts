@@ -3,7 +3,7 @@
  * open at the same time.
  */
 
-import { RingshiftError, Snapshot } from 'ringshift';
+import { RingshiftError } from 'ringshift';
 import type {
   Attempt,
   Batch,
@@ -11,6 +11,7 @@ import type {
   Request,
   Response,
   ShardInfo,
+  Snapshot,
   Store,
 } from 'ringshift';
 import { CommitFailed, batch, read, setUp, write } from './attempt.js';
@@ -82,10 +83,8 @@ export class SqliteStore implements Store {
   async setUp(snapshot: Snapshot): Promise<void> {
     this.install(snapshot);
     this.#class ??= await databaseClass();
-    // Perhaps it is of `ringshift/migrate`, which has a module of its own.
-    const ours = Snapshot.decode(snapshot.encode());
-    for (const { id } of ours.shards) setUp(this.#database(id), ours, id);
-    ours.free();
+    const bytes = snapshot.encode();
+    for (const { id } of snapshot.shards) setUp(this.#database(id), bytes, id);
   }
 
   /** Closes the files. They are opened again when they are needed. */

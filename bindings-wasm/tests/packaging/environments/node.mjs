@@ -64,12 +64,12 @@ ${esm().replace(/^import.*\n/, "")}`,
 
 // A third shard joins two: planned, then carried out on shards in memory, on a clock that jumps.
 const MIGRATE = `
-import { Chunks, Coordinator, MemoryShard, Snapshot, TopologyRecord, plan } from "ringshift/migrate";
+import { Chunks, Coordinator, MemoryShard, TopologyRecord, fromTopology, plan } from "ringshift/migrate";
 import { Router } from "ringshift";
 
 const shards = [1, 2].map((id) => ({ id, name: "pg-" + id }));
 const topology = { cluster: "demo", keyspaces: { orders: { bits: 6 } }, shards };
-const record = TopologyRecord.create(Snapshot.fromTopology(topology));
+const record = TopologyRecord.create(fromTopology(topology));
 const wanted = plan(record.snapshot, { add: [{ id: 3, name: "pg-3" }] });
 const [{ slots_moved: moved, slots_least: least }] = wanted.figures;
 const coordinator = new Coordinator(record.drawTerm(), {}, wanted, 0);

@@ -21,6 +21,7 @@ const page = (lab, first) => {
   const { exports } = JSON.parse(readFileSync(file, "utf8"));
   const imports = {
     ringshift: target(exports, "."),
+    "ringshift/local": target(exports, "./local"),
     "ringshift/slim": target(exports, "./slim"),
   };
   return (
@@ -82,6 +83,7 @@ export const environments = [
 
 const SLIM = () => `
 import { init, Snapshot, Router, Operation, RingshiftError } from "ringshift/slim";
+import { fromTopology } from "ringshift/local";
 await init();
 ${bare()}`;
 

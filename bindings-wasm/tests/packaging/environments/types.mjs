@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { here, versionOf } from "../lab.mjs";
 
 const CONSUMER = `
-import { Operation, RingshiftError, Router, Snapshot } from "ringshift";
-import type { Attempt, Keyspace, Outcome, Step } from "ringshift";
+import { Operation, RingshiftError, Router, Snapshot, fixed } from "ringshift";
+import { fromTopology, memory } from "ringshift/local";
+import type { Attempt, ClientOptions, Keyspace, Outcome, Step } from "ringshift";
 
 export function shardsOf(bytes: Uint8Array, keys: readonly string[]): Uint16Array {
   const router = new Router(Snapshot.decode(bytes));
@@ -25,6 +26,8 @@ export function first(orders: Keyspace, now: number): Attempt | number | Outcome
       return step.outcome;
   }
 }
+
+export const options = (json: string): ClientOptions => ({ topology: fixed(fromTopology(json)), store: memory() });
 
 export const slug = (error: unknown): string | undefined =>
   error instanceof RingshiftError ? error.code : undefined;

@@ -1,6 +1,6 @@
 // What the reader has in hand: the cluster, and the changes that are wished but not begun.
 
-import { Snapshot, plan } from "./package.js";
+import { fromTopology, plan } from "./package.js";
 import { World } from "./sim/world.js";
 import { SHARDS_MAX, giveColors } from "./view/palette.js";
 
@@ -174,7 +174,7 @@ export class Lab {
   /** The same wish for a fresh cluster of these shards under the other placement. @param {Changes} changes */
   #otherwise(changes) {
     const shards = this.world.snapshot.shards.map(({ id, name, weight }) => ({ id, name, weight }));
-    const snapshot = Snapshot.fromTopology(topology(shards, this.placement === "ring" ? "balanced" : "ring"));
+    const snapshot = fromTopology(topology(shards, this.placement === "ring" ? "balanced" : "ring"));
     try {
       const other = plan(snapshot, changes);
       const [figures] = other.figures;
@@ -189,7 +189,7 @@ export class Lab {
     const shards = FIRST.slice(0, 3).map((name, n) => ({ id: n + 1, name: `shard-${name}`, weight: 1 }));
     this.#last = shards.length;
     giveColors(shards.map((shard) => shard.id));
-    return new World(Snapshot.fromTopology(topology(shards, this.placement)), SEED);
+    return new World(fromTopology(topology(shards, this.placement)), SEED);
   }
 }
 

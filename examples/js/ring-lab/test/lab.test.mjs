@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { counter, ink, launch, open, shoot } from "./browser.mjs";
 import { serve } from "./server.mjs";
-import { Snapshot, Router, plan } from "../dist/src/package.js";
+import { Router, fromTopology, plan } from "../dist/src/package.js";
 
 const PHASES = ["prepare", "double-write", "shadow-read", "read-new", "reversed", "ended-to"];
 const LIMIT = { timeout: 30_000 };
@@ -63,10 +63,10 @@ test("where the page can't run, it says why", async () => {
 });
 
 test("adding a shard shows what the package plans", async () => {
-  const snapshot = Snapshot.fromTopology(topology());
+  const snapshot = fromTopology(topology());
   const changes = { add: [fourth], remove: [], reweight: [] };
   const [expected] = plan(snapshot, changes).figures;
-  const [ring] = plan(Snapshot.fromTopology(topology("ring")), changes).figures;
+  const [ring] = plan(fromTopology(topology("ring")), changes).figures;
   await lab({}, async (page) => {
     await page.locator("#add").click();
     assert.equal(await figure(page, "moved"), expected.slots_moved);
@@ -267,7 +267,7 @@ test("everything can be done from the keyboard, and focus is seen", async () => 
 });
 
 test("a key's explanation is the package's own", async () => {
-  const keyspace = new Router(Snapshot.fromTopology(topology())).keyspace("orders");
+  const keyspace = new Router(fromTopology(topology())).keyspace("orders");
   await lab({}, async (page) => {
     for (const key of ["user:007", "", "ключ 🗝", "a/b?c=d", "{tag}rest"]) {
       await page.locator("#key").fill(key);

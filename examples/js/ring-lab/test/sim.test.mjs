@@ -1,7 +1,7 @@
 // The simulated cluster without a page: the package's own machines, the page's own oracle.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Snapshot, plan } from "../dist/src/package.js";
+import { fromTopology, plan } from "../dist/src/package.js";
 import { World } from "../dist/src/sim/world.js";
 
 const LIMIT_MS = 60_000;
@@ -10,7 +10,7 @@ const LIMIT_MS = 60_000;
 function run({ seed, changes, lying = false, placement = "balanced" }) {
   const shards = ["a", "b", "c"].map((name, n) => ({ id: n + 1, name, weight: 1 }));
   const keyspaces = { orders: { placement: { [placement]: { vnodes: 160 } } } };
-  const world = new World(Snapshot.fromTopology({ cluster: "sim", keyspaces, shards }), seed);
+  const world = new World(fromTopology({ cluster: "sim", keyspaces, shards }), seed);
   world.migrate(plan(world.snapshot, changes));
   world.lying = lying;
   while (world.migrating && world.clock.now < LIMIT_MS) world.clock.advance(world.clock.now + 10);

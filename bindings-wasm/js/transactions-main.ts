@@ -1,0 +1,2 @@
+export { Pins, Transaction } from './pins.js';
+export { transaction, type Tx } from './transaction.js';
