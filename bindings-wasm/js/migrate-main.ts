@@ -4,9 +4,11 @@ import { MemoryStore } from './stores/memory.js';
 export * from './main.js';
 export { decide, decideBatch, fromTopology, homes, recipe, statements, type Home, type Recipe } from './local.js';
 export { Pins, Transaction, transaction, type Tx } from './transactions-main.js';
+export { carryOut, type CarryOutOptions, type Shards, type TopologyStore } from './carry-out.js';
 export { MemoryStore } from './stores/memory.js';
 export {
-  Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan, waves,
+  Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan,
+  sqliteCommand, waves,
 } from './migrate.js';
 
 /** A store of its own, in memory, whose shards take a coordinator's commands. */

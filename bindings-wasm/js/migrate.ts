@@ -149,6 +149,18 @@ export class MemoryShard extends local.MemoryShard {
   }
 }
 
+/**
+ * Carries out a coordinator's command on a shard in SQLite. `run` is given a statement and its parameters, runs
+ * it to its end and answers its rows; nobody else uses the connection meanwhile.
+ */
+export function sqliteCommand(
+  run: (text: string, parameters: (Uint8Array | bigint | null)[]) => readonly (readonly unknown[])[],
+  command: Command, chunks: Chunks,
+): Answer {
+  if (typeof run !== 'function') throw check.bad('`run`', 'a function', run);
+  return raw.sqliteCommand(run, command, held(chunks, Chunks, 'the chunks'));
+}
+
 /** The guard rows that a shard with nothing needs. */
 export const homeInstalls = (snapshot: machine.Snapshot | Uint8Array, shard: number): InstallRow[] =>
   machine.withSnapshot(snapshot, (held) => raw.homeInstalls(held, check.uint(shard, 'shard')));
@@ -170,6 +182,15 @@ export class TopologyRecord extends Held<raw.Topology> {
   /** The snapshot in force. */
   get snapshot(): machine.Snapshot {
     return new machine.Snapshot(this._raw.snapshot());
+  }
+  /** A topology's source: the bytes of the snapshot in force, if it is newer. */
+  async fetch(newerThan: number): Promise<Uint8Array | null> {
+    const { snapshot } = this;
+    try {
+      return snapshot.epoch > newerThan ? snapshot.encode() : null;
+    } finally {
+      snapshot.free();
+    }
   }
   /** A term for a new coordinator: no two are given the same. */
   drawTerm(): number {

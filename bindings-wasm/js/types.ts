@@ -520,7 +520,9 @@ export type Action =
     };
   }
   | { readonly wait: { readonly until: number } }
-  | { readonly over: string | Readonly<Record<string, unknown>> };
+  | { readonly over: Ending };
+/** How a migration ended: `'complete'`, or an object with `rolled-back`, `paused`, `stepped-down` or `stuck`. */
+export type Ending = string | Readonly<Record<string, unknown>>;
 
 /** What a request wants to do. */
 export type Access = 'read' | 'write' | 'apply' | 'copy' | 'purge' | 'collect';

@@ -22,6 +22,8 @@ mod operation;
 #[cfg(feature = "client")]
 mod router;
 mod snapshot;
+#[cfg(feature = "migrate")]
+mod sql;
 #[cfg(feature = "local")]
 mod store;
 #[cfg(feature = "transactions")]
@@ -39,6 +41,8 @@ pub use operation::*;
 #[cfg(feature = "client")]
 pub use router::*;
 pub use snapshot::Snapshot;
+#[cfg(feature = "migrate")]
+pub use sql::*;
 #[cfg(feature = "local")]
 pub use store::*;
 #[cfg(feature = "transactions")]

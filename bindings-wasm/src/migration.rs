@@ -214,7 +214,7 @@ impl Coordinator {
 /// The chunks that were read and may still be applied.
 #[wasm_bindgen]
 #[derive(Default)]
-pub struct Chunks(Held);
+pub struct Chunks(pub(crate) Held);
 
 #[wasm_bindgen]
 impl Chunks {

@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { RingshiftError, Snapshot } from 'ringshift';
+import { RingshiftError } from 'ringshift';
+import { fromTopology } from 'ringshift/local';
 import { sqlite } from 'ringshift/stores/sqlite';
+import { transaction } from 'ringshift/transactions';
 import { open } from './clusters.mjs';
 
-const SNAPSHOT = Snapshot.fromTopology({
+const SNAPSHOT = fromTopology({
   cluster: 'demo',
   keyspaces: { orders: { key: { parts: 1 } } },
   shards: [1, 2, 3].map((id) => ({ id, name: `pg-${id}` })),
@@ -43,7 +45,7 @@ function onEveryStore(what, body) {
 }
 
 onEveryStore('several keys are changed together', async (orders) => {
-  const { versions, lagging, value } = await orders.transaction([A, B], async (tx) => {
+  const { versions, lagging, value } = await transaction(orders, [A, B], async (tx) => {
     assert.equal(tx.get(A), null);
     tx.put(A, 'a');
     assert.equal(text(tx.get(A)), 'a');
@@ -53,7 +55,7 @@ onEveryStore('several keys are changed together', async (orders) => {
   });
   assert.deepEqual([value, lagging, versions.length], [7, false, 2]);
   assert.equal((await orders.get(A)).version, versions[0]);
-  await orders.transaction([A, B], (tx) => {
+  await transaction(orders, [A, B], (tx) => {
     assert.equal(tx.version(A), versions[0]);
     tx.delete(B);
     assert.equal(tx.get(B), null);
@@ -67,29 +69,29 @@ onEveryStore('work that throws changes nothing', async (orders) => {
     tx.put(A, 'a');
     throw stop;
   };
-  await assert.rejects(orders.transaction([A, B], work), (error) => error === stop);
-  await assert.rejects(orders.transaction([A], (tx) => tx.get(B)), rejection('transaction_keys'));
+  await assert.rejects(transaction(orders, [A, B], work), (error) => error === stop);
+  await assert.rejects(transaction(orders, [A], (tx) => tx.get(B)), rejection('transaction_keys'));
   assert.equal(await orders.get(A), null);
 });
 
 onEveryStore('keys of several shards are listed', async (orders) => {
   const keys = Array.from({ length: 8 }, (_, n) => [`user:${n}`, 'x']);
   const never = () => assert.fail('it was begun');
-  await assert.rejects(orders.transaction(keys, never), (error) => {
+  await assert.rejects(transaction(orders, keys, never), (error) => {
     const listed = {};
     for (const key of keys) (listed[orders.shardOf(key)] ??= []).push(key);
     assert.deepEqual(error.shards, listed);
     return rejection('cross_shard')(error);
   });
   for (const wrong of [[], [A, A]]) {
-    await assert.rejects(orders.transaction(wrong, never), rejection('transaction_keys'));
+    await assert.rejects(transaction(orders, wrong, never), rejection('transaction_keys'));
   }
 });
 
 onEveryStore('a change in between is seen by the next run', async (orders) => {
   await orders.put(A, '1');
   const seen = [];
-  await orders.transaction([A, B], async (tx) => {
+  await transaction(orders, [A, B], async (tx) => {
     seen.push(text(tx.get(A)));
     if (seen.length === 1) await orders.put(A, '2');
     tx.put(B, seen.at(-1));
@@ -101,10 +103,10 @@ onEveryStore('a change in between is seen by the next run', async (orders) => {
 onEveryStore('transfers at the same time lose nothing', async (orders) => {
   const accounts = Array.from({ length: 4 }, (_, n) => ['bank', n]);
   const number = (value) => Number(text(value) ?? 0);
-  await orders.transaction(accounts, (tx) => tx.put(accounts[0], '1000'));
+  await transaction(orders, accounts, (tx) => tx.put(accounts[0], '1000'));
   const transfer = (turn) => {
     const [one, other] = [accounts[turn % 4], accounts[(turn + 1 + (turn % 3)) % 4]];
-    return orders.transaction([one, other], async (tx) => {
+    return transaction(orders, [one, other], async (tx) => {
       const amount = Math.min(number(tx.get(one)), 7 + (turn % 5));
       await null;
       tx.put(one, String(number(tx.get(one)) - amount));
@@ -112,7 +114,7 @@ onEveryStore('transfers at the same time lose nothing', async (orders) => {
     });
   };
   await Promise.all(Array.from({ length: 40 }, (_, turn) => transfer(turn)));
-  const { value } = await orders.transaction(accounts, (tx) =>
+  const { value } = await transaction(orders, accounts, (tx) =>
     accounts.reduce((sum, account) => sum + number(tx.get(account)), 0));
   assert.equal(value, 1_000);
 });

@@ -20,6 +20,7 @@ interface RawDatabase {
 
 interface RawStatement {
   get(parameters: object): object | null | undefined;
+  all(parameters: object): object[];
   run(parameters: object): unknown;
   setReadBigInts?(on: boolean): unknown;
   setReturnArrays?(on: boolean): unknown;
@@ -48,6 +49,22 @@ export class Database {
   row(name: string, ...parameters: Parameter[]): Column[] | undefined {
     const row = this.#statement(name).get(numbered(parameters));
     return row == null ? undefined : (Object.values(row) as Column[]);
+  }
+
+  /** All rows that a statement answers; none for one that answers nothing. */
+  rows(text: string, parameters: Parameter[]): Column[][] {
+    const { durable, relaxed } = this.recipe;
+    if (text === durable || text === relaxed) {
+      // These pragmas act when they are compiled.
+      this.exec(text);
+      return [];
+    }
+    const statement = this.#statement(text);
+    if (statement.reader === false) {
+      statement.run(numbered(parameters));
+      return [];
+    }
+    return statement.all(numbered(parameters)).map((row) => Object.values(row) as Column[]);
   }
 
   run(name: string, ...parameters: Parameter[]): void {

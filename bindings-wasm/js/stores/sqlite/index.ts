@@ -16,10 +16,10 @@ import type {
 } from 'ringshift';
 import { CommitFailed, batch, read, setUp, write } from './attempt.js';
 import { BUSY, CONSTRAINT, databaseClass, errorNumber, LOCKED, TOO_BIG } from './driver.js';
-import type { Database, DatabaseClass } from './driver.js';
+import type { Column, Database, DatabaseClass, Parameter } from './driver.js';
 import { open } from './open.js';
 
-export type { DatabaseClass } from './driver.js';
+export type { Column, DatabaseClass, Parameter } from './driver.js';
 
 /** A second: as long as an attempt waits. */
 const BUSY_MS = 1_000;
@@ -33,6 +33,9 @@ export interface SqliteOptions {
   /** The class that opens databases. Node's own `DatabaseSync`, else that of `better-sqlite3`. */
   readonly database?: DatabaseClass | undefined;
 }
+
+/** Runs one statement to its end, and answers its rows; integers are bigints. */
+export type Run = (text: string, parameters: Parameter[]) => Column[][];
 
 /** Shards in SQLite files: one connection each, opened when it is first needed. */
 export class SqliteStore implements Store {
@@ -85,6 +88,24 @@ export class SqliteStore implements Store {
     this.#class ??= await databaseClass();
     const bytes = snapshot.encode();
     for (const { id } of snapshot.shards) setUp(this.#database(id), bytes, id);
+  }
+
+  /**
+   * Runs statements on the file of the shard of that number: for a coordinator's commands, which
+   * the core carries out by it. The file is made when there is none.
+   *
+   * @throws `store_io` for a shard that no snapshot has named, and `store_format`.
+   */
+  async connection(shard: number): Promise<Run> {
+    this.#class ??= await databaseClass();
+    const database = this.#database(shard);
+    return (text, parameters) => {
+      try {
+        return database.rows(text, parameters);
+      } catch (cause) {
+        throw explained(cause, errorNumber(cause));
+      }
+    };
   }
 
   /** Closes the files. They are opened again when they are needed. */

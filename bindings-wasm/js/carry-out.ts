@@ -1,0 +1,136 @@
+/** One loop over a coordinator. It decides nothing: it carries commands to where they belong. */
+
+import { Waits } from './drive.js';
+import { Chunks, Coordinator, sqliteCommand } from './migrate.js';
+import { RingshiftError } from './shapes.js';
+import type { Plan } from './migrate.js';
+import type { Snapshot } from './machine.js';
+import type { Action, Answer, Command, Ending, Health, Settings } from './types.js';
+
+/** A longer wait isn't waited through at once: whoever turns the coordinator meanwhile is heard. */
+const NAP_MS = 20;
+/** How often health is asked for. */
+const HEALTH_MS = 1_000;
+
+/** What keeps the snapshot and the coordinator's log: a `TopologyRecord`, say. */
+export interface TopologyStore {
+  /** Carries out a command that names no shard. */
+  command(command: Command): Answer | PromiseLike<Answer>;
+}
+
+/** What keeps the rows. */
+export type Shards =
+  /** `memory()` of this entry. */
+  | Heard & {
+    shard(id: number): { command(command: Command, chunks: Chunks): Answer } | undefined;
+  }
+  /** `sqlite(…)` of `ringshift/stores/sqlite`: what runs statements on a shard's database. */
+  | Heard & { connection(shard: number): PromiseLike<Parameters<typeof sqliteCommand>[0]> }
+  /** A store of your own, which carries the commands out where its shards are. */
+  | Heard & { command(command: Command, chunks: Chunks): Answer | PromiseLike<Answer> };
+
+interface Heard {
+  /** Hears of the shards' names. */
+  install?(snapshot: Snapshot): void;
+}
+
+/** What a migration is carried out with. */
+export interface CarryOutOptions {
+  readonly topology: TopologyStore;
+  readonly store: Shards;
+  /** One that no other coordinator was given: `topology.drawTerm()`. */
+  readonly term: number;
+  /** What is to be begun, unless the topology's log says what is under way. */
+  readonly plan?: Plan | null | undefined;
+  readonly settings?: Settings | string | undefined;
+  /** How the application and its stores are; asked once a second. Gates may wait for it. */
+  readonly health?: (() => Health | undefined) | undefined;
+  /**
+   * Called after each command. It may call `pause` or `rollBack`, also later. `error` is why a
+   * shard didn't answer, if it didn't; the coordinator asks again.
+   */
+  readonly each?:
+    | ((coordinator: Coordinator, action: Do, answer: Answer, error: unknown) => void)
+    | undefined;
+  /** Stops it between two commands: it throws the signal's reason, and another one may go on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Do = Extract<Action, { do: unknown }>['do'];
+
+/**
+ * Runs a migration to its end, while clients of this process go on reading and writing. Its clock is
+ * `performance.now()`. Answers how it ended: `'complete'`, or an object with `rolled-back`,
+ * `paused`, `stepped-down` or `stuck`.
+ */
+export async function carryOut(options: CarryOutOptions): Promise<Ending> {
+  const { topology, store, term, plan, settings, each, health, signal } = options;
+  signal?.throwIfAborted();
+  const now = (): number => Math.floor(performance.now());
+  const [waits, chunks] = [new Waits(now), new Chunks()];
+  const coordinator = new Coordinator(term, settings, plan ?? null, now());
+  const stop = (): void => waits.stop(signal?.reason);
+  signal?.addEventListener('abort', stop);
+  let [epoch, asked] = [0, -HEALTH_MS];
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      if (now() >= asked + HEALTH_MS) {
+        asked = now();
+        coordinator.handleWallClock(asked, Date.now(), -new Date().getTimezoneOffset());
+        const seen = health?.();
+        if (seen !== undefined) coordinator.handleHealth(asked, seen);
+      }
+      const action = coordinator.poll();
+      if ('over' in action) return action.over;
+      if ('wait' in action) {
+        await waits.first(null, Math.min(action.wait.until, now() + NAP_MS));
+        coordinator.handleTimeout(now());
+        continue;
+      }
+      const { id, shard, command } = action.do;
+      let [answer, error]: [Answer, unknown] = ['unreachable', undefined];
+      if (shard === null) {
+        answer = await topology.command(command);
+      } else {
+        try {
+          answer = await at(store, shard, command, chunks);
+        } catch (thrown) {
+          // What isn't an error of the store's is one in a program.
+          if (!(thrown instanceof RingshiftError)) throw thrown;
+          error = thrown;
+        }
+      }
+      coordinator.handleAnswer(now(), id, answer);
+      epoch = told(store, coordinator.snapshot, epoch);
+      each?.(coordinator, action.do, answer, error);
+      // Whoever reads and writes in this thread comes before the next one.
+      await turn();
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    coordinator.free();
+    chunks.free();
+  }
+}
+
+async function at(store: Shards, shard: number, command: Command, chunks: Chunks): Promise<Answer> {
+  if ('command' in store) return store.command(command, chunks);
+  if ('connection' in store) return sqliteCommand(await store.connection(shard), command, chunks);
+  return store.shard(shard)?.command(command, chunks) ?? 'unreachable';
+}
+
+/** Tells the store of a newer snapshot: a shard that joins is found by its name. Answers the epoch. */
+function told(store: Shards, snapshot: Snapshot | null, epoch: number): number {
+  if (snapshot === null) return epoch;
+  const now = snapshot.epoch;
+  if (now > epoch) store.install?.(snapshot);
+  else snapshot.free();
+  return now;
+}
+
+/** Lets everything else have its turn. */
+function turn(): Promise<void> {
+  const { setImmediate } = globalThis as { setImmediate?: (done: () => void) => unknown };
+  return new Promise((done) => void (setImmediate ?? setTimeout)(done));
+}
