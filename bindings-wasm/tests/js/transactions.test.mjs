@@ -8,6 +8,7 @@ import { fromTopology } from 'ringshift/local';
 import { sqlite } from 'ringshift/stores/sqlite';
 import { transaction } from 'ringshift/transactions';
 import { open } from './clusters.mjs';
+import { databases } from './databases.mjs';
 
 const SNAPSHOT = fromTopology({
   cluster: 'demo',
@@ -29,19 +30,21 @@ function onEveryStore(what, body) {
     await body(client.keyspace('orders'));
     await client.close();
   });
-  test(`${what}, on SQLite`, async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'ringshift-'));
-    const store = sqlite({ path: (name) => join(folder, `${name}.db`) });
-    try {
-      await store.setUp(SNAPSHOT);
-      const client = await open(SNAPSHOT, { store });
-      await body(client.keyspace('orders'));
-      await client.close();
-    } finally {
-      store.close();
-      rmSync(folder, { recursive: true });
-    }
-  });
+  for (const [name, database] of Object.entries(databases)) {
+    test(`${what}, on ${name}`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'ringshift-'));
+      const store = sqlite({ path: (name) => join(folder, `${name}.db`), database });
+      try {
+        await store.setUp(SNAPSHOT);
+        const client = await open(SNAPSHOT, { store });
+        await body(client.keyspace('orders'));
+        await client.close();
+      } finally {
+        store.close();
+        rmSync(folder, { recursive: true });
+      }
+    });
+  }
 }
 
 onEveryStore('several keys are changed together', async (orders) => {
@@ -122,5 +125,5 @@ onEveryStore('transfers at the same time lose nothing', async (orders) => {
 test('a store without batches says so', async () => {
   const store = { send: () => assert.fail('it was sent') };
   const client = await open(SNAPSHOT, { store });
-  await assert.rejects(client.keyspace('orders').transaction([A], () => 1), rejection('argument'));
+  await assert.rejects(transaction(client.keyspace('orders'), [A], () => 1), rejection('argument'));
 });
