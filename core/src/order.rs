@@ -20,6 +20,30 @@ pub(crate) fn order(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) ->
     heap
 }
 
+/// Sorts `all` by what `compare` says; equal ones stay in their order.
+pub(crate) fn sort<T>(all: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    let mut from = order(all.len(), &|a, b| match (all.get(a), all.get(b)) {
+        (Some(one), Some(other)) => compare(one, other).then(a.cmp(&b)),
+        _ => Ordering::Equal,
+    });
+    settle(&mut from, &mut |a, b| all.swap(a, b));
+}
+
+/// Brings to each place what `from` says, by swaps along each ring of places.
+fn settle(from: &mut [usize], swap: &mut dyn FnMut(usize, usize)) {
+    for start in 0..from.len() {
+        let mut at = start;
+        // What is where it belongs says so from then on.
+        while let Some(next) = from.get_mut(at).map(|next| core::mem::replace(next, at)) {
+            if next == start || next == at {
+                break;
+            }
+            swap(at, next);
+            at = next;
+        }
+    }
+}
+
 /// Lets what is at `root` sink until nothing below it is larger.
 fn sift(heap: &mut [usize], mut root: usize, compare: &dyn Fn(usize, usize) -> Ordering) {
     let larger = |heap: &[usize], a: usize, b: usize| match (heap.get(a), heap.get(b)) {
@@ -66,6 +90,9 @@ mod tests {
                 let mut places = sorted;
                 places.sort_unstable();
                 assert!(places.into_iter().eq(0..count));
+                let mut pairs: Vec<(u64, usize)> = (0..count).map(|at| (of(at), at)).collect();
+                sort(&mut pairs, |a, b| a.0.cmp(&b.0));
+                assert!(pairs.is_sorted(), "equal ones stay in their order");
             }
         }
     }

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::ids::{Slot, SlotRange};
+use crate::order::sort;
 use crate::scope::Scope;
 
 /// Slots to values, in runs: sorted, disjoint, neighbours of one value joined.
@@ -100,7 +101,7 @@ impl<T> Default for Nest<T> {
 impl<T: Copy + Eq> Nest<T> {
     /// The map of many claims; where two are for one slot of one interval, the later one holds.
     pub(crate) fn of(mut claims: Vec<(Scope, &[SlotRange], T)>) -> Self {
-        claims.sort_by(|a, b| a.0.cmp(&b.0));
+        sort(&mut claims, |a, b| a.0.cmp(&b.0));
         let mut nodes: Vec<Node<T>> = Vec::new();
         for (scope, ranges, value) in claims {
             if nodes.last().is_none_or(|last| last.scope != scope) {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::directory::OVERRIDES_MAX;
 use crate::ids::{ShardId, SlotRange};
 use crate::key::KEY_BYTES_MAX;
+use crate::order::sort;
 use crate::phase::{Phase, Side};
 use crate::scope::{Match, Nest, Scope};
 use crate::snapshot::error::TopologyError;
@@ -117,7 +118,7 @@ pub(super) fn nesting(keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
         .iter()
         .map(|entry| (&entry.matches, entry.slots.as_slice()));
     let mut entries: Vec<Item<'_>> = entries.map(Item::of).collect();
-    entries.sort_by(|a, b| a.scope.cmp(&b.scope));
+    sort(&mut entries, |a, b| a.scope.cmp(&b.scope));
     let mut done: Option<&Scope> = None;
     for (a, b) in entries.iter().zip(entries.iter().skip(1)) {
         if a.scope == b.scope && done != Some(&a.scope) {
@@ -128,7 +129,7 @@ pub(super) fn nesting(keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
     let waves = keyspace.waves.iter();
     let waves = waves.filter_map(|wave| Some((wave.matches.as_ref()?, wave.slots.as_slice())));
     entries.extend(waves.map(Item::of));
-    entries.sort_by(|a, b| a.scope.cmp(&b.scope));
+    sort(&mut entries, |a, b| a.scope.cmp(&b.scope));
     let mut open: Vec<&Item<'_>> = Vec::new();
     for item in &entries {
         while open
@@ -158,7 +159,7 @@ fn one_each(entries: &[Item<'_>], scope: &Scope) -> Result<(), TopologyError> {
     let mut runs: Vec<(SlotRange, &Match)> = equal
         .flat_map(|item| item.slots.iter().map(|&run| (run, item.matches)))
         .collect();
-    runs.sort_unstable();
+    sort(&mut runs, Ord::cmp);
     let twice = runs
         .iter()
         .zip(runs.iter().skip(1))
