@@ -124,6 +124,7 @@ mod ring;
 mod route;
 mod router;
 mod shadow;
+mod slotting;
 mod snapshot;
 mod step;
 pub mod store;
@@ -146,6 +147,9 @@ pub use ring::*;
 pub use route::*;
 pub use router::{Groups, Installed, Keyspace, Router, UnknownKeyspace};
 pub use shadow::{Compared, Shadow, ShadowStep};
+pub use slotting::{
+    ForeignHash, Ketama, KetamaServer, Modulo, REDIS_BITS, REDIS_SLOTS, Slotting, ketama_digests,
+};
 pub use snapshot::*;
 pub use step::*;
 pub use time::Instant;

@@ -205,8 +205,7 @@ impl<'r> Keyspace<'r> {
     /// keyspace groups by.
     #[inline]
     pub fn route(&self, key: &[u8]) -> Result<Route, KeyError> {
-        let part = self.table.rule.routing_part(key)?;
-        let hash = hash::xxh3(part, self.table.seed);
+        let (part, hash) = self.table.place(key)?;
         let (slot, entry) = self.table.entry(hash);
         if entry & EXACT != 0
             && let Some(pin) = self.table.pin(part, hash, key)
@@ -269,8 +268,7 @@ impl<'r> Keyspace<'r> {
     /// # Errors
     /// [`KeyError`], as for [`route`](Self::route).
     pub fn plan(&self, key: &[u8]) -> Result<Plan, KeyError> {
-        let part = self.table.rule.routing_part(key)?;
-        let hash = hash::xxh3(part, self.table.seed);
+        let (part, hash) = self.table.place(key)?;
         let (slot, entry) = self.table.entry(hash);
         let stable = |shard: ShardIndex, fence: Fence| {
             let shard = self.shard_id(shard);
@@ -353,8 +351,7 @@ impl<'r> Keyspace<'r> {
     /// [`KeyError`], as for [`route`](Self::route).
     pub fn explain(&self, key: &[u8]) -> Result<Explanation, KeyError> {
         let plan = self.plan(key)?;
-        let part = self.table.rule.routing_part(key)?;
-        let hash = hash::xxh3(part, self.table.seed);
+        let (part, hash) = self.table.place(key)?;
         let name = |id: ShardId| {
             self.snapshot
                 .shard(id)
@@ -370,7 +367,7 @@ impl<'r> Keyspace<'r> {
             keyspace: self.content.name.clone(),
             epoch: plan.snapshot,
             routing_part: part.to_vec(),
-            hash: format!("{hash:016x}"),
+            hash: format!("{:016x}", self.table.shown(part, hash)),
             slots: self.content.slot_count(),
             slot: plan.slot,
             pinned,

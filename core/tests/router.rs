@@ -12,7 +12,7 @@ use drafts::{Dice, drafts, key};
 use proptest::prelude::*;
 use ringshift::{
     DomainId, Draft, Epoch, Fence, Keyspace, KeyspaceDraft, Match, Phase, Plan, ReadPlace, Router,
-    ShardId, ShardIndex, Side, Slot, Snapshot, Target, Wave, hash, in_shadow,
+    ShardId, ShardIndex, Side, Slot, Slotting, Snapshot, Target, Wave, hash, in_shadow,
 };
 
 /// What the phases' table says, in the words of the protocol: (authority, mirror, strict).
@@ -25,9 +25,19 @@ fn roles(wave: &Wave) -> Option<(ShardId, ShardId, bool)> {
     }
 }
 
+/// The 20 bits that are stored with a row.
+fn stored(keyspace: &KeyspaceDraft, part: &[u8]) -> u32 {
+    if keyspace.slotting == Slotting::Xxh3 {
+        return (hash::xxh3(part, keyspace.seed) >> 44) as u32;
+    }
+    // Three buckets over 16 slots: 5, 5 and 6 of them.
+    let hash = hash::crc32(part);
+    let (start, slots) = [(0, 5), (5, 5), (10, 6)][(hash % 3) as usize];
+    (start << 16) + hash / 3 % (slots << 16)
+}
+
 fn slot_of(keyspace: &KeyspaceDraft, part: &[u8]) -> Slot {
-    let wide = u128::from(hash::xxh3(part, keyspace.seed)) << keyspace.bits;
-    Slot((wide >> 64) as u32)
+    Slot(stored(keyspace, part) >> (20 - keyspace.bits))
 }
 
 fn wave_at(keyspace: &KeyspaceDraft, slot: Slot) -> Option<&Wave> {
@@ -55,7 +65,7 @@ fn slow_plan(draft: &Draft, keyspace: &KeyspaceDraft, key: &[u8]) -> Plan {
         snapshot: draft.epoch,
         keyspace: keyspace.id,
         slot,
-        stored_slot: (hash::xxh3(part, keyspace.seed) >> 44) as u32,
+        stored_slot: stored(keyspace, part),
         fence: Fence { domain, epoch },
         authority: shard,
         mirror: None,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot};
 use crate::key::KeyRule;
+use crate::slotting::Slotting;
 use crate::wave::Wave;
 use crate::weight::Weight;
 
@@ -69,11 +70,13 @@ pub struct KeyspaceDraft {
     pub name: String,
     /// It has `2^bits` slots; 4 to 20.
     pub bits: u8,
-    /// Seeds the placement hash.
+    /// Seeds the placement hash, and what is drawn by hash besides: ramps, samples, pins.
     #[serde(with = "u64_for_people")]
     pub seed: u64,
     /// Which part of a key is hashed.
     pub rule: KeyRule,
+    /// What makes slots of what is hashed.
+    pub slotting: Slotting,
     /// How slots are given to shards when the topology changes.
     pub placement: Placement,
     /// Which shard owns each slot, in runs.

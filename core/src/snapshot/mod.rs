@@ -3,6 +3,7 @@
 //! A snapshot is data. It owns no connection, and nothing in it is patched in place: a change is a
 //! new [`Draft`], built through the same validation, at the next epoch.
 
+mod adopt;
 mod codec;
 mod draft;
 mod error;
@@ -19,6 +20,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Epoch, KeyspaceId, ShardId, ShardIndex};
 
+pub use adopt::{
+    KetamaServerTopology, KetamaTopology, ModuloTopology, RedisShardTopology, RedisTopology,
+    SlottingTopology,
+};
 pub use draft::{
     Draft, Entry, Home, KeyspaceDraft, Match, Placement, Run, Shard, ShardState, Target, runs,
 };
