@@ -1,5 +1,6 @@
 //! The command line: what may be said, and how it ends.
 
+mod adopt;
 mod error;
 mod explain;
 mod init;
@@ -45,6 +46,9 @@ enum Command {
     /// Print each step from a key to its shards
     #[command(after_help = ENDING)]
     Explain(Lookup),
+    /// Bring the rows of a system that shards already under a shard's guard, where they are
+    #[command(after_help = ENDING)]
+    Adopt(adopt::Adopt),
     /// Print the shards, their shares of the slots, and the waves
     #[command(after_help = ENDING)]
     Show(show::Show),
@@ -96,6 +100,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Init(init) => init::run(&init, out),
         Command::Route(keys) => route::run(&keys, out),
         Command::Explain(keys) => explain::run(&keys, out),
+        Command::Adopt(adopt) => adopt::run(&adopt, out),
         Command::Show(show) => show::run(&show, out),
     }
 }
