@@ -49,9 +49,9 @@ fn old_system(folder: &Path) {
             )
             .unwrap();
     }
-    files
-        .iter()
-        .for_each(|file| file.execute_batch("COMMIT").unwrap());
+    for file in &files {
+        file.execute_batch("COMMIT").unwrap();
+    }
 }
 
 fn topology(folder: &Path, hash: &str) -> PathBuf {
