@@ -71,17 +71,20 @@ pub fn ketama_digests(weights: &[u32]) -> Vec<u32> {
 
 /// The last point of each arc and its server, sorted; of equal points the first server's.
 fn arcs(ketama: &Ketama) -> Vec<(u32, usize)> {
+    // The point above the server's place: one number is sorted by less code than two.
     let mut points = vec![];
-    for (place, server) in ketama.servers.iter().enumerate() {
+    for (place, server) in (0_u64..).zip(&ketama.servers) {
         for n in 0..server.digests {
             let digest = md5(format!("{}-{n}", server.name).as_bytes());
             let four = digest.as_chunks::<4>().0.iter();
-            points.extend(four.map(|point| (u32::from_le_bytes(*point), place)));
+            points.extend(four.map(|point| u64::from(u32::from_le_bytes(*point)) << 32 | place));
         }
     }
-    points.sort_by_key(|&(point, _)| point);
-    points.dedup_by_key(|&mut (point, _)| point);
-    points
+    points.sort_unstable();
+    points.dedup_by_key(|both| *both >> 32);
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+    let halves = |both: u64| ((both >> 32) as u32, both as u32 as usize);
+    points.into_iter().map(halves).collect()
 }
 
 /// The arcs, ready for keys.
