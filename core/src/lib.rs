@@ -90,6 +90,7 @@
 //! | one refresh for many operations | [`RefreshGate`] |
 //! | comparing a read on both shards | [`Shadow`], [`compare`] |
 //! | the shard's side | [`Guard`], [`admit`], [`takes_effect`], [`close`], [`Version::next`] |
+//! | loads, and what to do about them | [`advise`] |
 //! | planning and moving | [`migration`] |
 //! | what a store runs, and decides | [`recipes`], [`store`] |
 //! | the file that a topology store keeps | [`record`] |
@@ -104,6 +105,7 @@
 
 extern crate alloc;
 
+pub mod advise;
 mod balance;
 mod digest;
 mod directory;

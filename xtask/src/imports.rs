@@ -20,6 +20,7 @@ const ORDER: &[&[&str]] = &[
     &["guard"],
     &["snapshot"],
     &["route", "router"],
+    &["advise"],
     &["step"],
     &["policy"],
     &["op", "shadow"],
