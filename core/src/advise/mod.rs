@@ -12,6 +12,7 @@ mod judge;
 mod loads;
 mod meter;
 mod moves;
+mod sizes;
 mod sketch;
 mod triggers;
 mod wish;
@@ -19,6 +20,7 @@ mod wish;
 pub use judge::advise;
 pub use loads::{HotKey, KeyspaceLoad, Loads, RangeLoad, ShardLoad, SlotLoad};
 pub use meter::Meter;
+pub use sizes::{StoredSize, store_sizes};
 pub use sketch::{Counted, Distinct, TopKeys};
 pub use triggers::{Action, Advice, Trigger, Triggers, Urgency};
 pub use wish::{
