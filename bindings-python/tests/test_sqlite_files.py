@@ -102,7 +102,8 @@ def test_a_file_is_made_as_rust_makes_it(peer: Peer, tmp_path: Path) -> None:
         theirs, ours = tmp_path / f"{shard.name}.db", mine / f"{shard.name}.db"
         schema = "(SELECT type, name, tbl_name, sql FROM sqlite_master)"
         assert content(ours, schema) == content(theirs, schema)
-        for table in ["ringshift_guard", "ringshift_slot", "ringshift_pin", "ringshift_keyspace"]:
+        tables = ["guard", "slot", "scope", "hold", "keyspace"]
+        for table in (f"ringshift_{name}" for name in tables):
             assert content(ours, table) == content(theirs, table), table
         (our_meta,), (their_meta,) = (content(p, "ringshift_meta") for p in (ours, theirs))
         assert our_meta[:5] == their_meta[:5]

@@ -304,23 +304,32 @@ export function rowDigest(key: Uint8Array, version: bigint, value: Uint8Array | 
   return raw.rowDigest(put(check.binary(key, 'the key')), check.wide(version, 'version'), digested);
 }
 
-/** What a shard that has nothing is set up with, for one keyspace or one pinned key. */
+/** What a shard that has nothing is set up with, for one keyspace or one override. */
 export interface Home {
   /** The guard row, as the recipe's `GUARD_PUT` takes it: the domain first, then the keyspace. */
   readonly guard: readonly bigint[];
   /** The runs of slots that it claims; `end` is the first that it doesn't. */
   readonly slots: readonly { readonly start: number; readonly end: number }[];
-  /** The keys that it claims. */
-  readonly keys: readonly Uint8Array[];
+  /** The intervals of keys that it claims, each in its runs of slots; an empty `end` is after every key. */
+  readonly scopes: readonly {
+    readonly start: Uint8Array;
+    readonly end: Uint8Array;
+    readonly slots: Home['slots'];
+  }[];
 }
 /** The homes that a snapshot gives to the shard of that number. */
 export function homes(snapshot: Snapshot, shard: number): Home[] {
-  type Claim = { readonly Slots?: Home['slots']; readonly Key?: number[] };
+  type Scope = { readonly start: number[]; readonly end: number[] };
+  type Claim = { readonly Slots?: Home['slots']; readonly Scope?: [Scope, Home['slots']] };
   const all: [bigint[], Claim[]][] = raw.homes(held(snapshot, Snapshot, 'a snapshot'), check.uint(shard, 'shard'));
   return all.map(([guard, claims]) => ({
     guard,
     slots: claims.flatMap(({ Slots }) => Slots ?? []),
-    keys: claims.flatMap(({ Key }) => (Key ? [Uint8Array.from(Key)] : [])),
+    scopes: claims.flatMap(({ Scope }) => {
+      if (!Scope) return [];
+      const [{ start, end }, slots] = Scope;
+      return [{ start: Uint8Array.from(start), end: Uint8Array.from(end), slots }];
+    }),
   }));
 }
 

@@ -125,6 +125,7 @@ mod replicas;
 mod ring;
 mod route;
 mod router;
+mod scope;
 mod shadow;
 mod slotting;
 mod snapshot;
@@ -148,6 +149,7 @@ pub use replicas::replicas;
 pub use ring::*;
 pub use route::*;
 pub use router::{Groups, Installed, Keyspace, Router, UnknownKeyspace};
+pub use scope::*;
 pub use shadow::{Compared, Shadow, ShadowStep};
 pub use slotting::{
     ForeignHash, Ketama, KetamaServer, Modulo, REDIS_BITS, REDIS_SLOTS, Slotting, ketama_digests,

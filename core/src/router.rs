@@ -1,8 +1,8 @@
 //! The compiled table: a stable key costs one hash and one load.
 //!
 //! Each slot has a 4-byte entry: the shard's index in the low half, and above it two flags that
-//! are 0 for nearly every key. Only a key whose slot has a flag looks further: at the exact
-//! overrides, or at its wave.
+//! are 0 for nearly every key. Only a key whose slot has a flag looks further: at the overrides
+//! and the waves that are narrower than their slots, or at its wave.
 
 mod compile;
 
@@ -24,7 +24,7 @@ use crate::replicas::replicas;
 use crate::route::{Explanation, Plan, ReadPlace, Route, ShardShare};
 use crate::snapshot::{KeyspaceDraft, Shard, Snapshot, SnapshotError, Target};
 use crate::wave::Wave;
-use compile::{EXACT, MOVING, Table};
+use compile::{MOVING, SCOPED, Table};
 
 /// Routes keys by one snapshot, and moves to the next.
 ///
@@ -207,13 +207,13 @@ impl<'r> Keyspace<'r> {
     pub fn route(&self, key: &[u8]) -> Result<Route, KeyError> {
         let (part, hash) = self.table.place(key)?;
         let (slot, entry) = self.table.entry(hash);
-        if entry & EXACT != 0
-            && let Some(pin) = self.table.pin(part, hash, key)
+        if entry & SCOPED != 0
+            && let Some(scoped) = self.table.scoped(part, hash, slot, key)
         {
             return Ok(Route {
-                shard: pin.shard,
+                shard: scoped.shard,
                 slot,
-                moving: false,
+                moving: scoped.moving,
             });
         }
         Ok(Route {
@@ -285,10 +285,15 @@ impl<'r> Keyspace<'r> {
                 shadow: None,
             }
         };
-        if entry & EXACT != 0
-            && let Some(pin) = self.table.pin(part, hash, key)
+        if entry & SCOPED != 0
+            && let Some(scoped) = self.table.scoped(part, hash, slot, key)
         {
-            return Ok(stable(pin.shard, pin.fence));
+            let stable = stable(scoped.shard, scoped.fence);
+            let wave = self.content.wave(scoped.fence.domain);
+            return Ok(match wave {
+                Some(wave) if scoped.moving => self.plan_in_wave(wave, part, stable),
+                _ => stable,
+            });
         }
         let owner = Table::shard(entry);
         if entry & MOVING != 0
@@ -435,6 +440,10 @@ impl<'r> Keyspace<'r> {
                     continue;
                 };
                 share.phase = share.phase.max(Some(wave.phase));
+                // A part of a slot's keys is no slot.
+                if wave.matches.is_some() {
+                    continue;
+                }
                 if side != wave.phase.authority() {
                     share.mirrored += wave.slot_count();
                 }
@@ -455,15 +464,19 @@ impl<'r> Keyspace<'r> {
         &self.content.waves
     }
 
-    /// Where an override for exactly `key` sends it, if there is one.
+    /// Where the override that has `key` sends it, if one has it: the innermost. While the key
+    /// moves, where it is to be found when the wave is taken back.
     pub fn pinned(&self, key: &[u8]) -> Option<ShardId> {
-        let wanted = crate::snapshot::Match::Exact(key.to_vec());
-        let at = self
-            .content
-            .directory
-            .binary_search_by(|e| e.matches.cmp(&wanted))
-            .ok()?;
-        match self.content.directory.get(at)?.target {
+        let (part, hash) = self.table.place(key).ok()?;
+        let (slot, _) = self.table.entry(hash);
+        let scoped = self.table.scoped(part, hash, slot, key)?;
+        let domain = if scoped.moving {
+            self.content.wave(scoped.fence.domain)?.origin?
+        } else {
+            scoped.fence.domain
+        };
+        let mut entries = self.content.directory.iter();
+        match entries.find(|entry| entry.domain == domain)?.target {
             Target::Shard(shard) => Some(shard),
             Target::Keyspace(_) => None,
         }
@@ -477,7 +490,7 @@ impl<'r> Keyspace<'r> {
         self.content
             .waves
             .iter()
-            .find(|wave| wave.phase.is_carved() && wave.contains(slot))
+            .find(|wave| wave.is_carved_whole() && wave.contains(slot))
     }
 }
 

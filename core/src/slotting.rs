@@ -14,7 +14,8 @@ pub(crate) use ketama::Continuum;
 pub use ketama::{Ketama, KetamaServer, ketama_digests};
 
 use crate::hash;
-use crate::ids::SLOT_BITS_STORED;
+use crate::ids::{SLOT_BITS_STORED, Slot};
+use crate::key::{KeyError, KeyRule};
 
 /// The slots of Redis Cluster.
 pub const REDIS_SLOTS: u32 = 1 << REDIS_BITS;
@@ -155,6 +156,37 @@ fn remainder(hash: u128, by: u32) -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "less than `by`")]
     let rest = ((high % by * carry + low % by) % by) as u32;
     rest
+}
+
+/// From keys to slots, for who asks for many.
+#[derive(Clone, Debug)]
+pub(crate) struct Placer {
+    rule: KeyRule,
+    seed: u64,
+    bits: u8,
+    foreign: Option<ForeignWay>,
+}
+
+impl Placer {
+    pub(crate) fn new(rule: KeyRule, slotting: &Slotting, seed: u64, bits: u8) -> Self {
+        Self {
+            rule,
+            seed,
+            bits,
+            foreign: ForeignWay::of(slotting, seed),
+        }
+    }
+
+    pub(crate) fn slot_of(&self, key: &[u8]) -> Result<Slot, KeyError> {
+        let part = self.rule.routing_part(key)?;
+        Ok(match &self.foreign {
+            None => hash::slot_of(hash::xxh3(part, self.seed), self.bits),
+            Some(foreign) => {
+                let finer = SLOT_BITS_STORED.saturating_sub(self.bits);
+                Slot(foreign.place(part).stored >> finer)
+            }
+        })
+    }
 }
 
 /// Where a foreign slotting puts a routing part.

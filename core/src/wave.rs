@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::hash::RAMP_PPM_MAX;
 use crate::ids::{DomainId, Epoch, ShardId, Slot, SlotRange};
 use crate::phase::{Phase, Side};
+use crate::scope::Match;
 
 /// A whole, in parts per million.
 pub const PPM: u32 = RAMP_PPM_MAX;
@@ -42,6 +43,12 @@ pub struct Wave {
     pub strict: bool,
     /// The slots: sorted, disjoint, not empty.
     pub slots: Vec<SlotRange>,
+    /// Which keys of those slots move; `None`: all that no override holds.
+    pub matches: Option<Match>,
+    /// The override that the keys are carved from; `None`: the home of `from`.
+    pub origin: Option<DomainId>,
+    /// Whether the keys become an override to `to` at the end; else they join its home.
+    pub pins: bool,
 }
 
 impl Wave {
@@ -69,19 +76,30 @@ impl Wave {
         self.shard(self.phase.authority())
     }
 
-    /// Whether `slot` is one of the wave's.
+    /// Whether `slot` is one of the wave's. Its members are narrowed by `matches`.
     pub fn contains(&self, slot: Slot) -> bool {
-        let after = self.slots.partition_point(|range| range.start <= slot.0);
-        after
-            .checked_sub(1)
-            .and_then(|i| self.slots.get(i))
-            .is_some_and(|r| r.contains(slot))
+        in_slots(&self.slots, slot)
+    }
+
+    /// Whether the keys are fenced by the wave, and are all keys of its slots that no override
+    /// holds.
+    pub const fn is_carved_whole(&self) -> bool {
+        self.phase.is_carved() && self.matches.is_none()
     }
 
     /// How many slots move.
     pub fn slot_count(&self) -> u32 {
         self.slots.iter().map(|range| range.len()).sum()
     }
+}
+
+/// Whether `slot` is in one of `runs`, which are sorted and disjoint.
+pub fn in_slots(runs: &[SlotRange], slot: Slot) -> bool {
+    let after = runs.partition_point(|range| range.start <= slot.0);
+    after
+        .checked_sub(1)
+        .and_then(|at| runs.get(at))
+        .is_some_and(|run| run.contains(slot))
 }
 
 /// Joins sorted slots into the fewest runs.

@@ -11,8 +11,9 @@ mod drafts;
 use drafts::{Dice, drafts, key};
 use proptest::prelude::*;
 use ringshift::{
-    DomainId, Draft, Epoch, Fence, Keyspace, KeyspaceDraft, Match, Phase, Plan, ReadPlace, Router,
-    ShardId, ShardIndex, Side, Slot, Slotting, Snapshot, Target, Wave, hash, in_shadow,
+    DomainId, Draft, Entry, Epoch, Fence, Keyspace, KeyspaceDraft, Match, Phase, Plan, ReadPlace,
+    Router, Scope, ShardId, ShardIndex, Side, Slot, Slotting, Snapshot, Target, Wave, hash,
+    in_shadow,
 };
 
 /// What the phases' table says, in the words of the protocol: (authority, mirror, strict).
@@ -43,6 +44,7 @@ fn slot_of(keyspace: &KeyspaceDraft, part: &[u8]) -> Slot {
 fn wave_at(keyspace: &KeyspaceDraft, slot: Slot) -> Option<&Wave> {
     keyspace.waves.iter().find(|wave| {
         roles(wave).is_some()
+            && wave.matches.is_none()
             && wave
                 .slots
                 .iter()
@@ -56,6 +58,27 @@ fn authority_at(draft: &Draft, keyspace: &KeyspaceDraft, slot: Slot) -> ShardId 
     wave_at(keyspace, slot)
         .and_then(roles)
         .map_or_else(owner, |(authority, ..)| authority)
+}
+
+fn scope(wave: &Wave) -> Scope {
+    wave.matches.as_ref().unwrap().scope()
+}
+
+/// The wave of less than whole slots that has the key.
+fn narrowed<'k>(keyspace: &'k KeyspaceDraft, key: &[u8], slot: Slot) -> Option<&'k Wave> {
+    let waves = keyspace.waves.iter().filter(|wave| {
+        let matches = wave.matches.as_ref();
+        roles(wave).is_some() && wave.contains(slot) && matches.is_some_and(|m| m.contains(key))
+    });
+    waves.max_by_key(|wave| scope(wave))
+}
+
+/// The override that has the key, waves left aside.
+fn innermost<'k>(directory: &'k [Entry], key: &[u8], slot: Slot) -> Option<&'k Entry> {
+    let all = directory
+        .iter()
+        .filter(|entry| entry.matches.contains(key) && entry.has_slot(slot));
+    all.max_by_key(|entry| entry.matches.scope())
 }
 
 fn slow_plan(draft: &Draft, keyspace: &KeyspaceDraft, key: &[u8]) -> Plan {
@@ -73,14 +96,20 @@ fn slow_plan(draft: &Draft, keyspace: &KeyspaceDraft, key: &[u8]) -> Plan {
         strict: false,
         shadow: None,
     };
-    for entry in &keyspace.directory {
-        if let (Match::Exact(pinned), Target::Shard(shard)) = (&entry.matches, entry.target)
-            && pinned == key
-        {
-            return stable(shard, entry.domain, entry.epoch);
-        }
+    let entry = innermost(&keyspace.directory, key, slot);
+    let wave = narrowed(keyspace, key, slot);
+    // A wave as wide as the override that it is carved from comes before it.
+    let wave = match (wave, entry) {
+        (Some(wave), Some(entry)) => (scope(wave) >= entry.matches.scope()).then_some(wave),
+        (wave, _) => wave,
+    };
+    if let (None, Some(entry)) = (wave, entry) {
+        let Target::Shard(shard) = entry.target else {
+            unreachable!("{entry:?}");
+        };
+        return stable(shard, entry.domain, entry.epoch);
     }
-    let Some(wave) = wave_at(keyspace, slot) else {
+    let Some(wave) = wave.or_else(|| wave_at(keyspace, slot)) else {
         let shard = authority_at(draft, keyspace, slot);
         let index = draft.shards.iter().position(|s| s.id == shard).unwrap();
         let home = keyspace.homes[index];
@@ -138,12 +167,10 @@ fn check_key(draft: &Draft, content: &KeyspaceDraft, keyspace: Keyspace<'_>, key
     assert_eq!((id(route.shard), route.slot), (plan.authority, plan.slot));
     assert_eq!(route.moving, plan.mirror.is_some());
 
-    let pin = content
-        .directory
-        .iter()
-        .find(|entry| entry.matches == Match::Exact(key.to_vec()));
+    let pin = innermost(&content.directory, key, plan.slot);
     let pinned_to = pin.map(|entry| entry.target);
     assert_eq!(keyspace.pinned(key).map(Target::Shard), pinned_to);
+    let pin = pin.filter(|entry| entry.domain == plan.fence.domain);
 
     let explained = keyspace.explain(key).unwrap();
     let name = |id: ShardId| {
@@ -223,6 +250,7 @@ fn check_shares(draft: &Draft, content: &KeyspaceDraft, keyspace: Keyspace<'_>) 
         };
         let mirrored: u32 = taking_part()
             .filter(|wave| roles(wave).unwrap().1 == shard.id)
+            .filter(|wave| wave.matches.is_none())
             .flat_map(|wave| &wave.slots)
             .map(|range| range.end - range.start)
             .sum();
@@ -328,4 +356,25 @@ fn the_drafts_have_waves_in_every_phase_and_pins() {
     }
     assert!(Phase::ALL.iter().all(|phase| seen.contains(phase)));
     assert!(seen.contains(&Phase::Ended(Side::To)) && pins > 100);
+    let mut kinds = [0; 6];
+    for seed in 0..400 {
+        for keyspace in drafts::draft(4, 2, 9, seed).keyspaces {
+            for wave in keyspace.waves.iter().filter(|wave| wave.matches.is_some()) {
+                kinds[0] += 1;
+                kinds[1] += u32::from(wave.origin.is_some() && wave.phase.is_carved());
+                kinds[2] += u32::from(!wave.pins);
+            }
+            for entry in &keyspace.directory {
+                kinds[3] += u32::from(matches!(entry.matches, Match::Prefix(_)));
+                kinds[4] += u32::from(matches!(entry.matches, Match::Range { .. }));
+                let scope = entry.matches.scope();
+                let around = keyspace
+                    .directory
+                    .iter()
+                    .filter(|e| e.matches.scope().encloses(&scope));
+                kinds[5] += u32::from(around.count() > 1);
+            }
+        }
+    }
+    assert!(kinds.iter().all(|&seen| seen > 10), "{kinds:?}");
 }

@@ -15,7 +15,7 @@ use crate::sh;
 const ORDER: &[&[&str]] = &[
     &["ids", "time", "hash", "digest", "key", "error", "weight"],
     &["ring", "balance", "directory", "replicas", "slotting"],
-    &["phase", "wave"],
+    &["scope", "phase", "wave"],
     // The words of fencing and its pure rules, which routes and steps carry.
     &["guard"],
     &["snapshot"],

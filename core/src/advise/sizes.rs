@@ -49,7 +49,7 @@ pub fn store_sizes(
     for keyspace in &content.keyspaces {
         let table = keyspace.table();
         let authority = |slot: Slot| {
-            let carved = |w: &&crate::wave::Wave| w.phase.is_carved() && w.contains(slot);
+            let carved = |w: &&crate::wave::Wave| w.is_carved_whole() && w.contains(slot);
             let wave = keyspace.waves.iter().find(carved);
             let owner = || content.shard_at(*table.get(slot.0 as usize)?).map(|s| s.id);
             wave.map_or_else(owner, |wave| Some(wave.authority()))

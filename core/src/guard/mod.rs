@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorCode;
 use crate::ids::{DomainId, Epoch, KeyspaceId, SlotRange, Term};
 use crate::phase::Role;
+use crate::scope::Scope;
 
 pub use shard::Guard;
 pub use slot_map::SlotMap;
@@ -226,12 +227,12 @@ pub fn check_term(seen: Term, term: Term) -> Result<(), Refusal> {
 /// What of a keyspace a domain takes hold of on a shard.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Claim {
-    /// Slots, whoever held them.
+    /// Slots, whoever held them: their keys that no interval has.
     Slots(Vec<SlotRange>),
-    /// One key, out of its slot.
-    Key(Vec<u8>),
-    /// One key that goes back to its slot.
-    ReleaseKey(Vec<u8>),
+    /// The keys of an interval in some slots, whoever held that interval there.
+    Scope(Scope, Vec<SlotRange>),
+    /// An interval's keys in some slots, which go back to what is around it.
+    Release(Scope, Vec<SlotRange>),
 }
 
 /// One row of an install, and what its domain takes hold of when the row takes effect.

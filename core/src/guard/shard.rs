@@ -5,7 +5,8 @@ use alloc::collections::BTreeMap;
 use crate::guard::slot_map::SlotMap;
 use crate::guard::{Access, Claim, Fence, GuardRow, InstallRow, Refusal};
 use crate::guard::{admit, check_term, close, takes_effect};
-use crate::ids::{DomainId, Epoch, KeyspaceId, Slot, Term};
+use crate::ids::{DomainId, Epoch, KeyspaceId, Slot, SlotRange, Term};
+use crate::scope::Scope;
 
 /// The guard rows, the map of slots and the highest term of one shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,12 +88,34 @@ impl Guard {
                             self.map.claim(row.keyspace, range, row.domain);
                         }
                     }
-                    Claim::Key(key) => self.map.claim_key(row.keyspace, key, Some(row.domain)),
-                    Claim::ReleaseKey(key) => self.map.claim_key(row.keyspace, key, None),
+                    Claim::Scope(scope, ranges) => {
+                        self.claim_scope(row.keyspace, scope, ranges, Some(row.domain));
+                    }
+                    Claim::Release(scope, ranges) => {
+                        self.claim_scope(row.keyspace, scope, ranges, None);
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    fn claim_scope(
+        &mut self,
+        keyspace: KeyspaceId,
+        scope: &Scope,
+        ranges: &[SlotRange],
+        domain: Option<DomainId>,
+    ) {
+        for &range in ranges {
+            self.map.claim_scope(keyspace, scope, range, domain);
+        }
+    }
+
+    /// Gives every interval that `domain` holds here back to what is around it. For the loser of
+    /// a wave whose rows are purged, in one step with the last of them.
+    pub fn release(&mut self, keyspace: KeyspaceId, domain: DomainId) {
+        self.map.release_scopes(keyspace, domain);
     }
 
     /// Closes `domain` at exactly `epoch`. Answers the row as it is afterwards, if there is one.

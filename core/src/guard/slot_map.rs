@@ -1,99 +1,61 @@
-//! A shard's own map: which domain holds which slot here, and which keys are out of their slot.
+//! A shard's own map: which domain holds which keys here.
 
-use alloc::vec::Vec;
+use alloc::collections::BTreeMap;
 
 use crate::ids::{DomainId, KeyspaceId, Slot, SlotRange};
+use crate::scope::{Nest, Runs, Scope};
 
-/// Slots to domains, in runs, and single keys.
+/// Slots to domains, and in front of them the intervals of keys that are somebody else's in some
+/// of their slots. The innermost interval around a key that has its slot decides, else the slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotMap {
-    /// Sorted by keyspace and start, disjoint, neighbours of one domain joined.
-    runs: Vec<(KeyspaceId, SlotRange, DomainId)>,
-    /// Sorted.
-    keys: Vec<(KeyspaceId, Vec<u8>, DomainId)>,
+    keyspaces: BTreeMap<KeyspaceId, Held>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Held {
+    slots: Runs<DomainId>,
+    scopes: Nest<DomainId>,
 }
 
 impl SlotMap {
     /// The domain that holds `key`, which falls into `slot`.
     pub fn holder(&self, keyspace: KeyspaceId, slot: Slot, key: &[u8]) -> Option<DomainId> {
-        let pinned = self
-            .keys
-            .binary_search_by(|(k, bytes, _)| (*k, bytes.as_slice()).cmp(&(keyspace, key)));
-        if let Some((_, _, domain)) = pinned.ok().and_then(|i| self.keys.get(i)) {
-            return Some(*domain);
-        }
-        self.slot_holder(keyspace, slot)
+        let held = self.keyspaces.get(&keyspace)?;
+        let inner = held.scopes.get(slot, key);
+        inner.or_else(|| held.slots.get(slot))
     }
 
-    /// The domain that holds `slot`.
+    /// The domain that holds the keys of `slot` that no interval has.
     pub fn slot_holder(&self, keyspace: KeyspaceId, slot: Slot) -> Option<DomainId> {
-        let after = self
-            .runs
-            .partition_point(|(k, run, _)| (*k, run.start) <= (keyspace, slot.0));
-        let (k, run, domain) = self.runs.get(after.checked_sub(1)?)?;
-        (*k == keyspace && run.contains(slot)).then_some(*domain)
-    }
-
-    /// The slots that `domain` holds.
-    pub fn slots_of(&self, domain: DomainId) -> impl Iterator<Item = SlotRange> {
-        self.runs
-            .iter()
-            .filter(move |(_, _, d)| *d == domain)
-            .map(|(_, run, _)| *run)
+        self.keyspaces.get(&keyspace)?.slots.get(slot)
     }
 
     /// Gives the slots of `range` to `domain`, whoever held them.
     pub fn claim(&mut self, keyspace: KeyspaceId, range: SlotRange, domain: DomainId) {
-        if range.is_empty() {
-            return;
-        }
-        let mut next = Vec::with_capacity(self.runs.len() + 2);
-        for &(k, run, d) in &self.runs {
-            if k != keyspace || run.end <= range.start || range.end <= run.start {
-                next.push((k, run, d));
-                continue;
-            }
-            if run.start < range.start {
-                next.push((
-                    k,
-                    SlotRange {
-                        start: run.start,
-                        end: range.start,
-                    },
-                    d,
-                ));
-            }
-            if range.end < run.end {
-                next.push((
-                    k,
-                    SlotRange {
-                        start: range.end,
-                        end: run.end,
-                    },
-                    d,
-                ));
-            }
-        }
-        next.push((keyspace, range, domain));
-        next.sort_unstable();
-        next.dedup_by(|later, earlier| {
-            let joins =
-                earlier.0 == later.0 && earlier.2 == later.2 && earlier.1.end == later.1.start;
-            if joins {
-                earlier.1.end = later.1.end;
-            }
-            joins
-        });
-        self.runs = next;
+        let held = self.keyspaces.entry(keyspace).or_default();
+        held.slots.set(range, Some(domain));
     }
 
-    /// Gives `key` to `domain`, out of its slot; `None` puts it back into its slot.
-    pub fn claim_key(&mut self, keyspace: KeyspaceId, key: &[u8], domain: Option<DomainId>) {
-        self.keys
-            .retain(|(k, bytes, _)| *k != keyspace || bytes != key);
-        if let Some(domain) = domain {
-            self.keys.push((keyspace, key.to_vec(), domain));
-            self.keys.sort_unstable();
+    /// Gives the keys of `scope` in those slots to `domain`, whoever held that interval there;
+    /// `None` gives them back to what is around it.
+    pub fn claim_scope(
+        &mut self,
+        keyspace: KeyspaceId,
+        scope: &Scope,
+        range: SlotRange,
+        domain: Option<DomainId>,
+    ) {
+        let held = self.keyspaces.entry(keyspace).or_default();
+        held.scopes.set(scope, range, domain);
+    }
+
+    /// Takes every interval from `domain`; its slots stay.
+    pub fn release_scopes(&mut self, keyspace: KeyspaceId, domain: DomainId) {
+        if let Some(held) = self.keyspaces.get_mut(&keyspace)
+            && !held.scopes.is_empty()
+        {
+            held.scopes.retain(|holder| holder != domain);
         }
     }
 }
@@ -101,6 +63,7 @@ impl SlotMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scope::Match;
 
     const K: KeyspaceId = KeyspaceId(0);
 
@@ -109,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_claim_wins_and_runs_stay_few() {
+    fn the_last_claim_of_a_slot_wins() {
         let mut map = SlotMap::default();
         map.claim(K, range(0, 16), DomainId(1));
         map.claim(K, range(4, 6), DomainId(2));
@@ -118,18 +81,24 @@ mod tests {
         assert_eq!(map.slot_holder(K, Slot(6)), Some(DomainId(1)));
         assert_eq!(map.slot_holder(K, Slot(16)), None);
         assert_eq!(map.slot_holder(KeyspaceId(1), Slot(4)), None);
-        map.claim(K, range(4, 6), DomainId(1));
-        assert_eq!(map.runs.len(), 1);
     }
 
     #[test]
-    fn a_key_may_be_out_of_its_slot() {
+    fn keys_may_be_out_of_their_slot() {
         let mut map = SlotMap::default();
         map.claim(K, range(0, 16), DomainId(1));
-        map.claim_key(K, b"hot", Some(DomainId(7)));
+        let hot = Match::Exact(b"hot".to_vec()).scope();
+        let tenant = Match::Prefix(b"ho".to_vec()).scope();
+        map.claim_scope(K, &hot, range(3, 4), Some(DomainId(7)));
+        map.claim_scope(K, &tenant, range(0, 8), Some(DomainId(8)));
         assert_eq!(map.holder(K, Slot(3), b"hot"), Some(DomainId(7)));
+        assert_eq!(map.holder(K, Slot(3), b"how"), Some(DomainId(8)));
+        assert_eq!(map.holder(K, Slot(8), b"how"), Some(DomainId(1)));
         assert_eq!(map.holder(K, Slot(3), b"cold"), Some(DomainId(1)));
-        map.claim_key(K, b"hot", None);
+        assert_eq!(map.holder(KeyspaceId(1), Slot(3), b"hot"), None);
+        map.claim_scope(K, &hot, range(3, 4), None);
+        assert_eq!(map.holder(K, Slot(3), b"hot"), Some(DomainId(8)));
+        map.release_scopes(K, DomainId(8));
         assert_eq!(map.holder(K, Slot(3), b"hot"), Some(DomainId(1)));
     }
 }

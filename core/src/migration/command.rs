@@ -135,6 +135,9 @@ pub enum Command {
         fence: Fence,
         /// Rows at most.
         limit: u32,
+        /// Whether the domain lets go of the intervals that it holds here, in one step with its
+        /// last row: it is over, and they would hide whoever is around them.
+        release: bool,
     },
     /// Shard: how many rows, tombstones too, the domain holds here. [`Answer::Rows`].
     Count {

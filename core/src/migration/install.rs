@@ -4,9 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::guard::{Claim, GuardRow, InstallRow};
-use crate::ids::{Epoch, ShardId, Slot, SlotRange};
+use crate::ids::{DomainId, Epoch, ShardId, ShardIndex, Slot, SlotRange};
 use crate::phase::{Phase, Role, Side};
-use crate::snapshot::{Entry, Home, KeyspaceDraft, Match, Snapshot, Target};
+use crate::scope::Match;
+use crate::snapshot::{Entry, Home, KeyspaceDraft, Snapshot, Target};
 use crate::wave::{Wave, slot_runs};
 
 /// The rows of the transition that led `wave` to its epoch, shard by shard, in the order in which
@@ -46,18 +47,29 @@ fn side_rows(
     side: Side,
 ) -> Vec<InstallRow> {
     let shard = wave.shard(side);
-    let home = snapshot
-        .content()
-        .index_of(shard)
-        .and_then(|index| keyspace.home(index));
-    let home_changed = home.filter(|home| home.epoch == wave.epoch);
-    let slots = || vec![Claim::Slots(wave.slots.clone())];
+    let index = snapshot.content().index_of(shard);
+    let slots = || {
+        vec![match &wave.matches {
+            None => Claim::Slots(wave.slots.clone()),
+            Some(matches) => Claim::Scope(matches.scope(), wave.slots.clone()),
+        }]
+    };
     let mut rows = Vec::new();
-    if let Some(home) = home_changed {
+    // Whom the members have left for the wave, or joined after it.
+    let owner = index.and_then(|index| match wave.phase {
+        Phase::Ended(winner) if winner == side => owner_after(keyspace, wave, index),
+        Phase::DoubleWrite if side == Side::From => owner_before(keyspace, wave, index),
+        _ => None,
+    });
+    if let Some(owner) = owner.filter(|owner| owner.epoch == wave.epoch) {
         let joined = matches!(wave.phase, Phase::Ended(_));
         rows.push(InstallRow {
-            row: home_row(keyspace, *home),
-            claims: if joined { slots() } else { Vec::new() },
+            row: home_row(keyspace, owner),
+            claims: if joined {
+                claims_after(keyspace, wave, owner.domain)
+            } else {
+                Vec::new()
+            },
         });
     }
     // Wherever the wave may not hold its slots yet, it takes hold of them: also where the home has
@@ -82,7 +94,64 @@ fn side_rows(
     rows
 }
 
-/// Every row that a shard with nothing needs: its homes with their stable slots, its pinned keys.
+/// Whom the members were carved from at `from`, the shard at `index`.
+fn owner_before(keyspace: &KeyspaceDraft, wave: &Wave, index: ShardIndex) -> Option<Home> {
+    let Some(origin) = wave.origin else {
+        return keyspace.home(index).copied();
+    };
+    let mut entries = keyspace.directory.iter();
+    entries
+        .find(|entry| entry.domain == origin)
+        .map(Entry::as_home)
+}
+
+/// Whom the members belong to once `wave` has ended on the shard at `index`.
+pub(crate) fn owner_after(
+    keyspace: &KeyspaceDraft,
+    wave: &Wave,
+    index: ShardIndex,
+) -> Option<Home> {
+    match (wave.phase, &wave.matches) {
+        (Phase::Ended(Side::From), _) => owner_before(keyspace, wave, index),
+        (Phase::Ended(Side::To), Some(matches)) if wave.pins => {
+            let target = Target::Shard(wave.to);
+            let first = wave.slots.first().map(|range| Slot(range.start))?;
+            let mut entries = keyspace.directory.iter();
+            entries
+                .find(|entry| {
+                    entry.matches == *matches && entry.target == target && entry.has_slot(first)
+                })
+                .map(Entry::as_home)
+        }
+        (Phase::Ended(Side::To), _) => keyspace.home(index).copied(),
+        (
+            Phase::Prepare
+            | Phase::DoubleWrite
+            | Phase::ShadowRead
+            | Phase::ReadNew
+            | Phase::Reversed,
+            _,
+        ) => None,
+    }
+}
+
+/// What `owner`, as of [`owner_after`], takes hold of when it gets the members.
+fn claims_after(keyspace: &KeyspaceDraft, wave: &Wave, owner: DomainId) -> Vec<Claim> {
+    let slots = wave.slots.clone();
+    let Some(scope) = wave.matches.as_ref().map(Match::scope) else {
+        return vec![Claim::Slots(slots)];
+    };
+    let mut entries = keyspace.directory.iter();
+    let as_wide = entries.any(|entry| entry.domain == owner && entry.matches.scope() == scope);
+    vec![if as_wide {
+        Claim::Scope(scope, slots)
+    } else {
+        // A home, or an override around them: they are its own where nothing is in front of it.
+        Claim::Release(scope, slots)
+    }]
+}
+
+/// Every row that a shard with nothing needs: its homes with their stable slots, its overrides.
 /// For a new cluster, or a shard that lost its guards.
 ///
 /// Rows of waves are not among them; [`wave_installs`] has those.
@@ -118,29 +187,36 @@ pub fn home_installs(snapshot: &Snapshot, shard: ShardId) -> Vec<InstallRow> {
         });
         let here = |entry: &&Entry| entry.target == Target::Shard(shard);
         for entry in keyspace.directory.iter().filter(here) {
-            if let Match::Exact(key) = &entry.matches {
-                let home = Home {
-                    domain: entry.domain,
-                    epoch: entry.epoch,
-                };
-                let row = home_row(keyspace, home);
-                rows.push(InstallRow {
-                    row,
-                    claims: vec![Claim::Key(key.clone())],
-                });
-            }
+            let scope = entry.matches.scope();
+            // A wave that was carved from it, as wide as it is, has its place in front of it.
+            let carved = |slot: Slot| {
+                keyspace.waves.iter().any(|wave| {
+                    let as_wide = wave.matches.as_ref().is_some_and(|m| m.scope() == scope);
+                    as_wide && wave.phase.is_carved() && wave.contains(slot)
+                })
+            };
+            let slots = entry.slots.iter().flat_map(|range| range.slots());
+            let slots = if keyspace.waves.is_empty() {
+                entry.slots.clone()
+            } else {
+                slot_runs(slots.filter(|&slot| !carved(slot)))
+            };
+            rows.push(InstallRow {
+                row: home_row(keyspace, entry.as_home()),
+                claims: vec![Claim::Scope(scope, slots)],
+            });
         }
     }
     rows
 }
 
-/// The slots of `range` that no carved wave holds.
+/// The slots of `range` that no carved wave holds whole.
 fn stable_slots(keyspace: &KeyspaceDraft, range: SlotRange) -> Vec<SlotRange> {
     let carved = |slot: Slot| {
         keyspace
             .waves
             .iter()
-            .any(|wave| wave.phase.is_carved() && wave.contains(slot))
+            .any(|wave| wave.is_carved_whole() && wave.contains(slot))
     };
     if keyspace.waves.is_empty() {
         return vec![range];

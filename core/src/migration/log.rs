@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, SlotRange};
 use crate::migration::moves::Move;
+use crate::scope::Match;
 use crate::snapshot::Shard;
 
 /// The log. An empty one means that no migration is under way.
@@ -61,6 +62,12 @@ pub struct PlannedWave {
     pub to: ShardId,
     /// The slots, in runs.
     pub slots: Vec<SlotRange>,
+    /// Which keys of those slots move; `None`: all that no override holds.
+    pub matches: Option<Match>,
+    /// The override that the keys are carved from; `None`: the home of `from`.
+    pub origin: Option<DomainId>,
+    /// Whether the keys become an override to `to` at the end; else they join its home.
+    pub pins: bool,
 }
 
 /// A barrier that was begun, for a successor to finish.

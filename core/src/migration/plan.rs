@@ -328,6 +328,9 @@ fn waves(
                 from,
                 to,
                 slots: slot_runs(batch.iter().copied()),
+                matches: None,
+                origin: None,
+                pins: false,
             });
             batches.collect::<Vec<_>>()
         })

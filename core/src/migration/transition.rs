@@ -4,12 +4,12 @@
 //! finish what a dead coordinator began. The rule: first the shard that served the reads which now
 //! go elsewhere, so that nobody reads old values there while others read and write new ones.
 
-use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex};
+use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, SlotRange};
 use crate::migration::log::PlannedWave;
 use crate::migration::moves::Move;
 use crate::phase::{Phase, Side};
-use crate::snapshot::{Draft, Home, Shard, Snapshot, TopologyError};
-use crate::wave::Wave;
+use crate::snapshot::{Draft, Entry, Home, KeyspaceDraft, Shard, Snapshot, Target, TopologyError};
+use crate::wave::{Wave, in_slots, slot_runs};
 
 use alloc::vec::Vec;
 
@@ -40,6 +40,9 @@ pub(crate) fn begin(
         shadow_ppm: 0,
         strict,
         slots: planned.slots.clone(),
+        matches: planned.matches.clone(),
+        origin: planned.origin,
+        pins: planned.pins,
     });
     Ok(draft)
 }
@@ -64,6 +67,9 @@ pub(crate) fn advance(
         .and_then(|k| k.wave(domain))
         .ok_or(refuse("there is no such wave"))?;
     let (from, to) = (index(&draft, old.from)?, index(&draft, old.to)?);
+    // The domain of the override that the members become.
+    let becomes = goal == Move::Finish && old.pins;
+    let pinned = becomes.then(|| draft.take_domain());
     let content = draft
         .keyspace_mut(keyspace)
         .ok_or(refuse("its keyspace is unknown"))?;
@@ -75,7 +81,7 @@ pub(crate) fn advance(
             wave.authority_epoch = epoch;
             wave.first = Side::To;
             // The members leave home: nobody may go on writing them by the home's old epoch.
-            bump(content.home_mut(from), epoch);
+            bump_owner(content, old, from, epoch);
         }
         (Move::Shadow, Phase::DoubleWrite) => {
             wave.phase = Phase::ShadowRead;
@@ -129,13 +135,7 @@ pub(crate) fn advance(
         (Move::Finish, Phase::Reversed) => {
             wave.phase = Phase::Ended(Side::To);
             wave.first = Side::To;
-            let mut table = content.table();
-            for range in &wave.slots {
-                let slots = table.get_mut(range.start as usize..range.end as usize);
-                slots.unwrap_or_default().fill(to);
-            }
-            content.set_table(&table);
-            bump(content.home_mut(to), epoch);
+            finish(content, old, to, epoch, pinned);
         }
         (Move::Cancel, Phase::Prepare) => {
             wave.phase = Phase::Ended(Side::From);
@@ -145,7 +145,7 @@ pub(crate) fn advance(
             wave.phase = Phase::Ended(Side::From);
             wave.shadow_ppm = 0;
             wave.first = Side::From;
-            bump(content.home_mut(from), epoch);
+            bump_owner(content, old, from, epoch);
         }
         (Move::Retire, Phase::Ended(_)) => {
             content.waves.retain(|wave| wave.domain != domain);
@@ -193,6 +193,63 @@ pub(crate) fn enlist(snapshot: &Snapshot, shards: &[Shard]) -> Result<Draft, Top
     draft.keyspaces = keyspaces;
     draft.shards = shards;
     Ok(draft)
+}
+
+/// Raises the epoch of whom the members of `wave` are carved from, or go back to.
+fn bump_owner(content: &mut KeyspaceDraft, wave: &Wave, from: ShardIndex, epoch: Epoch) {
+    let Some(origin) = wave.origin else {
+        return bump(content.home_mut(from), epoch);
+    };
+    let mut entries = content.directory.iter_mut();
+    if let Some(entry) = entries.find(|entry| entry.domain == origin) {
+        entry.epoch = epoch;
+    }
+}
+
+/// Gives the members of `wave` to `to`: as an override of the domain `pinned`, or to its home.
+fn finish(
+    content: &mut KeyspaceDraft,
+    wave: &Wave,
+    to: ShardIndex,
+    epoch: Epoch,
+    pinned: Option<DomainId>,
+) {
+    let Some(matches) = &wave.matches else {
+        let mut table = content.table();
+        for range in &wave.slots {
+            let slots = table.get_mut(range.start as usize..range.end as usize);
+            slots.unwrap_or_default().fill(to);
+        }
+        content.set_table(&table);
+        return bump(content.home_mut(to), epoch);
+    };
+    // An override that was narrower than its origin lies within it; one as wide takes its slots.
+    let scope = matches.scope();
+    for entry in &mut content.directory {
+        if Some(entry.domain) == wave.origin && entry.matches.scope() == scope {
+            entry.slots = without(&entry.slots, &wave.slots);
+        }
+    }
+    content.directory.retain(|entry| !entry.slots.is_empty());
+    let Some(domain) = pinned else {
+        return bump(content.home_mut(to), epoch);
+    };
+    let entry = Entry {
+        matches: matches.clone(),
+        slots: wave.slots.clone(),
+        target: Target::Shard(wave.to),
+        domain,
+        epoch,
+    };
+    let before = |other: &Entry| (&other.matches, &other.slots) < (&entry.matches, &entry.slots);
+    let at = content.directory.partition_point(before);
+    content.directory.insert(at, entry);
+}
+
+/// The slots of `all` that aren't in `gone`.
+fn without(all: &[SlotRange], gone: &[SlotRange]) -> Vec<SlotRange> {
+    let slots = all.iter().flat_map(|range| range.slots());
+    slot_runs(slots.filter(|&slot| !in_slots(gone, slot)))
 }
 
 fn bump(home: Option<&mut Home>, epoch: Epoch) {

@@ -7,6 +7,40 @@
 /// The format that [`SCHEMA`] makes and this version reads: `ringshift_meta.format`.
 pub const FORMAT: i64 = 1;
 
+/// The domain of the innermost interval around a key that has the key's slot; NULL for none. Where
+/// a shard has no intervals, that is asked once a statement.
+macro_rules! apart {
+    ($keyspace:literal, $slot:literal, $key:literal) => {
+        concat!(
+            "\
+CASE WHEN EXISTS (SELECT 1 FROM ringshift_scope) THEN (WITH RECURSIVE up (scope, open, past, parent, depth) AS (
+   SELECT * FROM (
+     SELECT o.scope, o.open, o.past, o.parent, 0 FROM ringshift_scope AS o
+     WHERE o.keyspace = ",
+            $keyspace,
+            " AND o.start <= ",
+            $key,
+            "
+     ORDER BY o.start DESC, o.open, o.past LIMIT 1)
+   UNION ALL
+   SELECT o.scope, o.open, o.past, o.parent, depth + 1
+   FROM up CROSS JOIN ringshift_scope AS o ON o.scope = up.parent)
+ SELECT h.domain FROM up CROSS JOIN ringshift_hold AS h
+ WHERE h.scope = up.scope AND (up.open OR up.past > ",
+            $key,
+            ")
+   AND h.slot_first = (SELECT max(f.slot_first) FROM ringshift_hold AS f
+                       WHERE f.scope = up.scope AND f.slot_first <= ",
+            $slot,
+            ")
+   AND h.slot_end > ",
+            $slot,
+            "
+ ORDER BY depth LIMIT 1) END"
+        )
+    };
+}
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
         $($(#[$doc])* pub const $name: &str = $text;)*
@@ -49,30 +83,28 @@ statements! {
     /// Term; revision; bits; holder; floor; the guard row of the fence's domain (keyspace, epoch,
     /// role, closed, drained, in-wave, authority epoch); the row (version, operation, whether it
     /// is a tombstone, value).
-    LOOK_READ = "\
-SELECT m.term, m.revision, k.bits, coalesce(p.domain, s.domain), s.floor,
+    LOOK_READ = concat!("\
+SELECT m.term, m.revision, k.bits, coalesce(", apart!("?2", "?3", "?4"), ", s.domain), s.floor,
        g.keyspace, g.epoch, g.role, g.closed, g.drained, g.in_wave, g.authority_epoch,
        r.version, r.op, r.value IS NULL, r.value
 FROM ringshift_meta AS m
 LEFT JOIN ringshift_guard AS g ON g.domain = ?1
 LEFT JOIN ringshift_keyspace AS k ON k.keyspace = ?2
 LEFT JOIN ringshift_slot AS s ON s.keyspace = ?2 AND s.slot = ?3
-LEFT JOIN ringshift_pin AS p ON p.keyspace = ?2 AND p.key = ?4
 LEFT JOIN ringshift_row AS r ON r.keyspace = ?2 AND r.key = ?4
-WHERE m.id = 1";
+WHERE m.id = 1");
 
     /// The same for a write, without the value: run it inside the write's transaction.
-    LOOK_WRITE = "\
-SELECT m.term, m.revision, k.bits, coalesce(p.domain, s.domain), s.floor,
+    LOOK_WRITE = concat!("\
+SELECT m.term, m.revision, k.bits, coalesce(", apart!("?2", "?3", "?4"), ", s.domain), s.floor,
        g.keyspace, g.epoch, g.role, g.closed, g.drained, g.in_wave, g.authority_epoch,
        r.version, r.op, r.value IS NULL
 FROM ringshift_meta AS m
 LEFT JOIN ringshift_guard AS g ON g.domain = ?1
 LEFT JOIN ringshift_keyspace AS k ON k.keyspace = ?2
 LEFT JOIN ringshift_slot AS s ON s.keyspace = ?2 AND s.slot = ?3
-LEFT JOIN ringshift_pin AS p ON p.keyspace = ?2 AND p.key = ?4
 LEFT JOIN ringshift_row AS r ON r.keyspace = ?2 AND r.key = ?4
-WHERE m.id = 1";
+WHERE m.id = 1");
 
     /// The value that a refused put-if found. Keyspace, key.
     VALUE = "SELECT value FROM ringshift_row WHERE keyspace = ?1 AND key = ?2";
@@ -140,32 +172,47 @@ WITH RECURSIVE run (slot) AS (
 INSERT INTO ringshift_slot (keyspace, slot, domain, floor) SELECT ?1, slot, ?4, 0 FROM run WHERE 1
 ON CONFLICT (keyspace, slot) DO UPDATE SET domain = excluded.domain";
 
-    /// Takes a key out of its slot. Keyspace, key, domain.
-    CLAIM_KEY = "\
-INSERT INTO ringshift_pin (keyspace, key, domain) VALUES (?1, ?2, ?3)
-ON CONFLICT (keyspace, key) DO UPDATE SET domain = excluded.domain";
+    /// Gives an interval's keys, in the slots from the first up to, but without, the end, to a
+    /// domain, whoever held that interval there; a domain of NULL gives them back to what is
+    /// around it. Keyspace, start, past (empty: none is after the last), first, end, domain.
+    CLAIM_SCOPE = "\
+INSERT INTO ringshift_claim (keyspace, start, past, slot_first, slot_end, domain)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-    /// Puts a key back into its slot. Keyspace, key.
-    RELEASE_KEY = "DELETE FROM ringshift_pin WHERE keyspace = ?1 AND key = ?2";
+    /// Gives every interval that a domain holds back to what is around it. Domain.
+    RELEASE_SCOPES = "\
+INSERT INTO ringshift_claim (keyspace, start, past, slot_first, slot_end, domain)
+SELECT o.keyspace, o.start, o.past, h.slot_first, h.slot_end, NULL
+FROM ringshift_hold AS h CROSS JOIN ringshift_scope AS o
+WHERE h.domain = ?1 AND o.scope = h.scope";
 
     /// The newest state of the rows that a domain holds here and that were changed after a
     /// revision. Keyspace, revision, domain, rows at most, bits.
     ///
     /// Key, stored slot, version, operation, value, revision.
-    CHANGES = "\
+    CHANGES = concat!("\
 SELECT r.key, r.stored_slot, r.version, r.op, r.value, r.revision
 FROM ringshift_row AS r INDEXED BY ringshift_row_revision
 WHERE r.keyspace = ?1 AND r.revision > ?2
   AND CASE
     WHEN (SELECT s.domain FROM ringshift_slot AS s
           WHERE s.keyspace = ?1 AND s.slot = r.stored_slot >> (20 - ?5)) = ?3
-    THEN NOT EXISTS (SELECT 1 FROM ringshift_pin AS p
-                     WHERE p.keyspace = ?1 AND p.key = r.key AND p.domain <> ?3)
-    ELSE EXISTS (SELECT 1 FROM ringshift_pin AS q WHERE q.keyspace = ?1 AND q.domain = ?3)
-     AND EXISTS (SELECT 1 FROM ringshift_pin AS p
-                 WHERE p.keyspace = ?1 AND p.key = r.key AND p.domain = ?3)
+    THEN coalesce(", apart!("?1", "r.stored_slot >> (20 - ?5)", "r.key"), ", ?3) = ?3
+    ELSE EXISTS (SELECT 1 FROM ringshift_hold AS q WHERE q.domain = ?3)
+     AND (", apart!("?1", "r.stored_slot >> (20 - ?5)", "r.key"), ") = ?3
     END
-ORDER BY r.revision LIMIT ?4";
+ORDER BY r.revision LIMIT ?4");
+
+    /// The same for a domain that holds few rows by an interval, found by their keys: where a
+    /// shard has many rows, a tenant's backfill needn't read them all. The same parameters but
+    /// the bits, and the same columns.
+    CHANGES_APART = "\
+SELECT key, stored_slot, version, op, value, revision FROM ringshift_apart
+WHERE keyspace = ?1 AND domain = ?3 AND +revision > ?2 ORDER BY revision LIMIT ?4";
+
+    /// How many rows a domain holds by an interval, counted up to a limit. Keyspace, domain, limit.
+    COUNT_APART = "\
+SELECT count(*) FROM (SELECT 1 FROM ringshift_apart WHERE keyspace = ?1 AND domain = ?2 LIMIT ?3)";
 
     /// Rows to purge. Keyspace, domain, rows at most. Key, slot, version.
     PURGE_FIND = "\
@@ -190,7 +237,15 @@ SELECT slot, key, version, value FROM ringshift_held WHERE keyspace = ?1 AND dom
 SELECT keyspace, stored_slot, count(*), sum(length(key) + coalesce(length(value), 0))
 FROM ringshift_row GROUP BY keyspace, stored_slot";
 
-    /// The same as [`DIGEST_ROWS`] in one slot. Keyspace, domain, slot. Key, version, value.
+    /// The same as [`DIGEST_ROWS`] in one slot, found by the slot. Keyspace, domain, slot. Key,
+    /// version, value.
     DIGEST_SLOT = "\
-SELECT key, version, value FROM ringshift_held WHERE keyspace = ?1 AND domain = ?2 AND slot = ?3";
+SELECT r.key, r.version, r.value FROM ringshift_placed AS r
+WHERE r.keyspace = ?1
+  AND r.stored_slot >= ?3
+      << (20 - coalesce((SELECT bits FROM ringshift_keyspace AS k WHERE k.keyspace = ?1), 4))
+  AND r.stored_slot < (?3 + 1)
+      << (20 - coalesce((SELECT bits FROM ringshift_keyspace AS k WHERE k.keyspace = ?1), 4))
+  AND coalesce(r.apart, (SELECT s.domain FROM ringshift_slot AS s
+                         WHERE s.keyspace = ?1 AND s.slot = ?3)) = ?2";
 }

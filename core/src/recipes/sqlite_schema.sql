@@ -38,14 +38,30 @@ CREATE TABLE ringshift_slot (
   PRIMARY KEY (keyspace, slot)
 ) WITHOUT ROWID;
 
--- The domain that holds a key out of its slot.
-CREATE TABLE ringshift_pin (
+-- An interval of keys that is, in some slots, apart from the slots' other keys: from `start` up to,
+-- but without, `past`, which is empty where none is after the last. Any two of a keyspace are apart,
+-- or one encloses the other.
+CREATE TABLE ringshift_scope (
+  scope    INTEGER PRIMARY KEY,
   keyspace INTEGER NOT NULL,
-  key      BLOB    NOT NULL,
-  domain   INTEGER NOT NULL,
-  PRIMARY KEY (keyspace, key)
+  start    BLOB    NOT NULL,
+  past     BLOB    NOT NULL,
+  open     INTEGER NOT NULL CHECK (open = (past = x'')),
+  parent   INTEGER             -- the innermost one around it
+);
+-- Of those that begin at one key, the innermost stands first.
+CREATE UNIQUE INDEX ringshift_scope_start ON ringshift_scope (keyspace, start DESC, open, past);
+CREATE INDEX ringshift_scope_parent ON ringshift_scope (parent);
+
+-- The domain that holds an interval here, in runs of slots.
+CREATE TABLE ringshift_hold (
+  scope      INTEGER NOT NULL,
+  slot_first INTEGER NOT NULL,
+  slot_end   INTEGER NOT NULL CHECK (slot_end > slot_first),
+  domain     INTEGER NOT NULL,
+  PRIMARY KEY (scope, slot_first)
 ) WITHOUT ROWID;
-CREATE INDEX ringshift_pin_domain ON ringshift_pin (keyspace, domain);
+CREATE INDEX ringshift_hold_domain ON ringshift_hold (domain, scope, slot_first);
 
 -- The rows, tombstones among them.
 CREATE TABLE ringshift_row (
@@ -62,22 +78,127 @@ CREATE INDEX ringshift_row_revision ON ringshift_row (keyspace, revision, stored
 CREATE INDEX ringshift_row_slot ON ringshift_row (keyspace, stored_slot);
 CREATE INDEX ringshift_row_tombstone ON ringshift_row (keyspace, stored_slot) WHERE value IS NULL;
 
--- Each row beside the domain that holds it here: by its slot, unless it is pinned.
+-- What is written to say who holds an interval in a run of slots; a domain of NULL gives its keys
+-- back to what is around it.
+CREATE VIEW ringshift_claim AS
+SELECT o.keyspace AS keyspace, o.start AS start, o.past AS past,
+       h.slot_first AS slot_first, h.slot_end AS slot_end, h.domain AS domain
+FROM ringshift_hold AS h CROSS JOIN ringshift_scope AS o ON o.scope = h.scope;
+
+CREATE TRIGGER ringshift_claim_put INSTEAD OF INSERT ON ringshift_claim BEGIN
+  INSERT INTO ringshift_scope (keyspace, start, past, open)
+  SELECT NEW.keyspace, NEW.start, NEW.past, NEW.past = x''
+  WHERE NEW.domain IS NOT NULL AND NEW.slot_first < NEW.slot_end AND NOT EXISTS (
+    SELECT 1 FROM ringshift_scope AS o
+    WHERE o.keyspace = NEW.keyspace AND o.start = NEW.start AND o.past = NEW.past);
+  -- Of a run that reaches over the end, what is behind it; of one over the start, what is before.
+  INSERT INTO ringshift_hold (scope, slot_first, slot_end, domain)
+  SELECT h.scope, NEW.slot_end, h.slot_end, h.domain FROM ringshift_hold AS h
+  WHERE h.scope = (SELECT o.scope FROM ringshift_scope AS o
+                   WHERE o.keyspace = NEW.keyspace AND o.start = NEW.start AND o.past = NEW.past)
+    AND h.slot_first < NEW.slot_end AND h.slot_end > NEW.slot_end
+    AND NEW.slot_first < NEW.slot_end;
+  UPDATE ringshift_hold SET slot_end = NEW.slot_first
+  WHERE scope = (SELECT o.scope FROM ringshift_scope AS o
+                 WHERE o.keyspace = NEW.keyspace AND o.start = NEW.start AND o.past = NEW.past)
+    AND slot_first < NEW.slot_first AND slot_end > NEW.slot_first
+    AND NEW.slot_first < NEW.slot_end;
+  DELETE FROM ringshift_hold
+  WHERE scope = (SELECT o.scope FROM ringshift_scope AS o
+                 WHERE o.keyspace = NEW.keyspace AND o.start = NEW.start AND o.past = NEW.past)
+    AND slot_first >= NEW.slot_first AND slot_first < NEW.slot_end;
+  INSERT INTO ringshift_hold (scope, slot_first, slot_end, domain)
+  SELECT o.scope, NEW.slot_first, NEW.slot_end, NEW.domain FROM ringshift_scope AS o
+  WHERE o.keyspace = NEW.keyspace AND o.start = NEW.start AND o.past = NEW.past
+    AND NEW.domain IS NOT NULL AND NEW.slot_first < NEW.slot_end;
+  DELETE FROM ringshift_scope
+  WHERE keyspace = NEW.keyspace AND start = NEW.start AND past = NEW.past
+    AND NOT EXISTS (SELECT 1 FROM ringshift_hold AS h WHERE h.scope = ringshift_scope.scope);
+END;
+
+-- The new one's parent is found by climbing from the last one that begins before it.
+CREATE TRIGGER ringshift_scope_added AFTER INSERT ON ringshift_scope BEGIN
+  UPDATE ringshift_scope SET parent = (
+    WITH RECURSIVE up (scope, open, past, parent, depth) AS (
+      SELECT * FROM (
+        SELECT o.scope, o.open, o.past, o.parent, 0 FROM ringshift_scope AS o
+        WHERE o.keyspace = NEW.keyspace AND o.scope <> NEW.scope
+          AND (o.start < NEW.start
+               OR o.start = NEW.start AND (o.open > NEW.open
+                                           OR o.open = NEW.open AND o.past > NEW.past))
+        ORDER BY o.start DESC, o.open, o.past LIMIT 1)
+      UNION ALL
+      SELECT o.scope, o.open, o.past, o.parent, depth + 1
+      FROM up CROSS JOIN ringshift_scope AS o ON o.scope = up.parent)
+    SELECT up.scope FROM up
+    WHERE up.open OR (NOT NEW.open AND up.past >= NEW.past) ORDER BY depth LIMIT 1)
+  WHERE scope = NEW.scope;
+  UPDATE ringshift_scope SET parent = NEW.scope
+  WHERE parent IS (SELECT o.parent FROM ringshift_scope AS o WHERE o.scope = NEW.scope)
+    AND scope <> NEW.scope AND keyspace = NEW.keyspace AND start >= NEW.start
+    AND (NEW.open OR (NOT open AND past <= NEW.past));
+END;
+
+CREATE TRIGGER ringshift_scope_dropped AFTER DELETE ON ringshift_scope BEGIN
+  UPDATE ringshift_scope SET parent = OLD.parent WHERE parent = OLD.scope;
+END;
+
+-- Each row with its slot, and the domain of the innermost interval around it that has the slot.
+CREATE VIEW ringshift_placed AS
+SELECT r.keyspace AS keyspace, r.key AS key, r.stored_slot AS stored_slot, r.version AS version,
+       r.revision AS revision, r.op AS op, r.value AS value,
+       r.stored_slot >> (20 - coalesce(
+         (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = r.keyspace), 4)) AS slot,
+       CASE WHEN EXISTS (SELECT 1 FROM ringshift_scope) THEN
+       (WITH RECURSIVE up (scope, open, past, parent, depth) AS (
+          SELECT * FROM (
+            SELECT o.scope, o.open, o.past, o.parent, 0 FROM ringshift_scope AS o
+            WHERE o.keyspace = r.keyspace AND o.start <= r.key
+            ORDER BY o.start DESC, o.open, o.past LIMIT 1)
+          UNION ALL
+          SELECT o.scope, o.open, o.past, o.parent, depth + 1
+          FROM up CROSS JOIN ringshift_scope AS o ON o.scope = up.parent)
+        SELECT h.domain FROM up CROSS JOIN ringshift_hold AS h
+        WHERE h.scope = up.scope AND (up.open OR up.past > r.key)
+          AND h.slot_first = (
+            SELECT max(f.slot_first) FROM ringshift_hold AS f
+            WHERE f.scope = up.scope AND f.slot_first <= r.stored_slot >> (20 - coalesce(
+              (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = r.keyspace), 4)))
+          AND h.slot_end > r.stored_slot >> (20 - coalesce(
+            (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = r.keyspace), 4))
+        ORDER BY depth LIMIT 1) END AS apart
+FROM ringshift_row AS r;
+
+-- The rows that a domain holds by an interval, found by their keys.
+CREATE VIEW ringshift_apart AS
+SELECT h.domain AS domain, r.slot AS slot, r.keyspace AS keyspace, r.key AS key,
+       r.stored_slot AS stored_slot, r.version AS version, r.revision AS revision, r.op AS op,
+       r.value AS value
+FROM ringshift_hold AS h CROSS JOIN ringshift_scope AS o CROSS JOIN ringshift_placed AS r
+WHERE o.scope = h.scope AND o.open = 0
+  AND h.slot_first = (SELECT min(f.slot_first) FROM ringshift_hold AS f
+                      WHERE f.domain = h.domain AND f.scope = h.scope)
+  AND r.keyspace = o.keyspace AND r.key >= o.start AND r.key < o.past AND r.apart = h.domain
+UNION ALL
+SELECT h.domain, r.slot, r.keyspace, r.key, r.stored_slot, r.version, r.revision, r.op, r.value
+FROM ringshift_hold AS h CROSS JOIN ringshift_scope AS o CROSS JOIN ringshift_placed AS r
+WHERE o.scope = h.scope AND o.open = 1
+  AND h.slot_first = (SELECT min(f.slot_first) FROM ringshift_hold AS f
+                      WHERE f.domain = h.domain AND f.scope = h.scope)
+  AND r.keyspace = o.keyspace AND r.key >= o.start AND r.apart = h.domain;
+
+-- Each row beside the domain that holds it here: by its slot, or by an interval.
 CREATE VIEW ringshift_held AS
 SELECT s.domain AS domain, s.slot AS slot, s.keyspace AS keyspace, r.key AS key,
        r.stored_slot AS stored_slot, r.version AS version, r.value AS value
 FROM ringshift_slot AS s
-CROSS JOIN ringshift_row AS r
+CROSS JOIN ringshift_placed AS r
 WHERE r.keyspace = s.keyspace
   AND r.stored_slot >= s.slot
       << (20 - coalesce((SELECT bits FROM ringshift_keyspace AS k WHERE k.keyspace = s.keyspace), 4))
   AND r.stored_slot < (s.slot + 1)
       << (20 - coalesce((SELECT bits FROM ringshift_keyspace AS k WHERE k.keyspace = s.keyspace), 4))
-  AND NOT EXISTS (SELECT 1 FROM ringshift_pin AS p WHERE p.keyspace = r.keyspace AND p.key = r.key)
+  AND r.apart IS NULL
 UNION ALL
-SELECT p.domain, r.stored_slot
-         >> (20 - coalesce((SELECT bits FROM ringshift_keyspace AS k WHERE k.keyspace = p.keyspace), 4)),
-       p.keyspace, r.key, r.stored_slot, r.version, r.value
-FROM ringshift_pin AS p
-CROSS JOIN ringshift_row AS r
-WHERE r.keyspace = p.keyspace AND r.key = p.key;
+SELECT a.domain, a.slot, a.keyspace, a.key, a.stored_slot, a.version, a.value
+FROM ringshift_apart AS a;

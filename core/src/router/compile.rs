@@ -7,15 +7,16 @@ use alloc::vec::Vec;
 use crate::directory::ExactTable;
 use crate::guard::Fence;
 use crate::hash;
-use crate::ids::{SLOT_BITS_STORED, ShardIndex, Slot};
+use crate::ids::{SLOT_BITS_STORED, ShardIndex, Slot, SlotRange};
 use crate::key::{KEY_BYTES_MAX, KeyError, KeyRule, hash_tag};
+use crate::scope::{Match, Nest};
 use crate::slotting::ForeignWay;
-use crate::snapshot::{KeyspaceDraft, Match, Snapshot, Target};
+use crate::snapshot::{Draft, KeyspaceDraft, Snapshot, Target};
 
 /// The slot is in a wave that clients take part in.
 pub(super) const MOVING: u32 = 1 << 16;
-/// Some exact override falls into the slot.
-pub(super) const EXACT: u32 = 1 << 17;
+/// Some override, or some narrowed wave, has keys of the slot: look further.
+pub(super) const SCOPED: u32 = 1 << 17;
 
 /// What routes the keys of one keyspace.
 #[derive(Clone, Debug)]
@@ -27,7 +28,9 @@ pub(super) struct Table {
     /// One a slot; exactly `2^bits`.
     entries: Vec<u32>,
     exact: ExactTable,
-    pins: Vec<Pin>,
+    /// What else than one key is in front of the slots.
+    nest: Nest<u32>,
+    scoped: Vec<Scoped>,
     /// The zone of each shard, numbered in the order of first appearance.
     pub(super) zones: Vec<u16>,
 }
@@ -60,11 +63,14 @@ impl Way {
     }
 }
 
-/// Where an exact override sends its key.
+/// Where an override, or a narrowed wave, sends its keys.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pin {
+pub(super) struct Scoped {
+    /// Who orders their writes.
     pub(super) shard: ShardIndex,
     pub(super) fence: Fence,
+    /// Whether it is a wave.
+    pub(super) moving: bool,
 }
 
 impl Table {
@@ -131,19 +137,19 @@ impl Table {
             .collect()
     }
 
-    /// The override for exactly `key`. Kept out of line: nearly no key comes here.
-    #[cold]
-    pub(super) fn pin(&self, part: &[u8], hash: u64, key: &[u8]) -> Option<Pin> {
+    /// What is in front of the slot for `key`. Kept out of line: most keys don't come here.
+    #[inline(never)]
+    pub(super) fn scoped(&self, part: &[u8], hash: u64, slot: Slot, key: &[u8]) -> Option<Scoped> {
         // The routing part's hash is at hand; it is the key's own where the two are the same.
         let hash = if part.len() == key.len() && !self.is_foreign() {
             hash
         } else {
             hash::xxh3(key, self.seed)
         };
-        self.exact
-            .get(hash, key)
-            .and_then(|at| self.pins.get(at))
-            .copied()
+        // Nothing is narrower than one key.
+        let at = self.exact.get(hash, key);
+        let at = at.or_else(|| usize::try_from(self.nest.get(slot, key)?).ok())?;
+        self.scoped.get(at).copied()
     }
 }
 
@@ -154,7 +160,7 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
     for run in &keyspace.assignment {
         entries.resize(entries.len() + run.len as usize, u32::from(run.shard.0));
     }
-    for wave in keyspace.waves.iter().filter(|wave| wave.phase.is_carved()) {
+    for wave in keyspace.waves.iter().filter(|wave| wave.is_carved_whole()) {
         let authority = content.index_of(wave.authority()).unwrap_or_default();
         for range in &wave.slots {
             let slots = entries.get_mut(range.start as usize..range.end as usize);
@@ -163,40 +169,13 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
                 .fill(u32::from(authority.0) | MOVING);
         }
     }
-    let mut table = Table {
-        way: Way::of(keyspace),
-        seed: keyspace.seed,
-        shift: 64 - u32::from(keyspace.bits),
-        entries,
-        exact: ExactTable::default(),
-        pins: Vec::with_capacity(keyspace.directory.len()),
-        zones: Vec::new(),
-    };
-    let mut keys = Vec::with_capacity(keyspace.directory.len());
-    for entry in &keyspace.directory {
-        let (Match::Exact(key), Target::Shard(shard)) = (&entry.matches, entry.target) else {
-            continue;
-        };
-        // Validation has seen that the rule finds its part.
-        if let Ok((_, hash)) = table.place(key) {
-            let slot = hash::slot_of(hash, keyspace.bits);
-            if let Some(flags) = table.entries.get_mut(slot.0 as usize) {
-                *flags |= EXACT;
-            }
-        }
-        keys.push((key.clone(), hash::xxh3(key, keyspace.seed)));
-        table.pins.push(Pin {
-            shard: content.index_of(shard).unwrap_or_default(),
-            fence: Fence {
-                domain: entry.domain,
-                epoch: entry.epoch,
-            },
-        });
-    }
-    // Validation has refused duplicates and too many, the only things that building can refuse.
-    table.exact = ExactTable::build(keys).unwrap_or_default();
+    let InFront {
+        exact,
+        nest,
+        scoped,
+    } = in_front(content, keyspace, &mut entries);
     let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
-    table.zones = content
+    let zones = content
         .shards
         .iter()
         .map(|shard| {
@@ -204,5 +183,100 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
             *numbers.entry(&shard.zone).or_insert(next)
         })
         .collect();
-    table
+    Table {
+        way: Way::of(keyspace),
+        seed: keyspace.seed,
+        shift: 64 - u32::from(keyspace.bits),
+        entries,
+        exact,
+        nest,
+        scoped,
+        zones,
+    }
+}
+
+struct InFront {
+    exact: ExactTable,
+    nest: Nest<u32>,
+    scoped: Vec<Scoped>,
+}
+
+/// The overrides, and the narrowed waves, which come before what they are carved from. Flags the
+/// slots that they have keys of.
+fn in_front(content: &Draft, keyspace: &KeyspaceDraft, entries: &mut [u32]) -> InFront {
+    let mut scoped = Vec::with_capacity(keyspace.directory.len());
+    // Those of one key first, as the exact table counts them.
+    let mut keys: Vec<&[u8]> = Vec::new();
+    let mut wider = Vec::new();
+    let mut flag = |slots: &[SlotRange]| {
+        for range in slots {
+            let flags = entries.get_mut(range.start as usize..range.end as usize);
+            for flags in flags.unwrap_or_default() {
+                *flags |= SCOPED;
+            }
+        }
+    };
+    for entry in &keyspace.directory {
+        let Target::Shard(shard) = entry.target else {
+            continue;
+        };
+        flag(&entry.slots);
+        let place = Scoped {
+            shard: content.index_of(shard).unwrap_or_default(),
+            fence: Fence {
+                domain: entry.domain,
+                epoch: entry.epoch,
+            },
+            moving: false,
+        };
+        // In the directory's order, those of one key stand first.
+        if let Match::Exact(key) = &entry.matches {
+            keys.push(key);
+            scoped.push(place);
+        } else {
+            wider.push((&entry.matches, &entry.slots, place));
+        }
+    }
+    for wave in &keyspace.waves {
+        let Some(matches) = wave.matches.as_ref().filter(|_| wave.phase.is_carved()) else {
+            continue;
+        };
+        flag(&wave.slots);
+        let place = Scoped {
+            shard: content.index_of(wave.authority()).unwrap_or_default(),
+            fence: Fence {
+                domain: wave.domain,
+                epoch: wave.epoch,
+            },
+            moving: true,
+        };
+        let Match::Exact(key) = matches else {
+            wider.push((matches, &wave.slots, place));
+            continue;
+        };
+        if let Some(at) = keys.iter().position(|known| known == key) {
+            if let Some(entry) = scoped.get_mut(at) {
+                *entry = place;
+            }
+        } else {
+            keys.push(key);
+            scoped.push(place);
+        }
+    }
+    let keys = keys.into_iter();
+    let keys = keys.map(|key| (key.to_vec(), hash::xxh3(key, keyspace.seed)));
+    // Validation has refused duplicates and too many, the only things that building can refuse.
+    let exact = ExactTable::build(keys).unwrap_or_default();
+    let mut claims = Vec::with_capacity(wider.len());
+    for (matches, slots, place) in wider {
+        if let Ok(at) = u32::try_from(scoped.len()) {
+            claims.push((matches.scope(), slots.as_slice(), at));
+        }
+        scoped.push(place);
+    }
+    InFront {
+        exact,
+        nest: Nest::of(claims),
+        scoped,
+    }
 }

@@ -33,8 +33,8 @@ fn a_slot_s_entry_has_a_flag_only_where_there_is_more_to_know() {
         let hash = hash::xxh3(b"hot", 0);
         let (slot, entry) = k.table.entry(hash);
         let all = (0..16_u64).map(|slot| k.table.entry(slot << 60).1);
-        assert_eq!(entry & (EXACT | MOVING), EXACT);
-        assert_eq!(all.clone().filter(|entry| entry & EXACT != 0).count(), 1);
+        assert_eq!(entry & (SCOPED | MOVING), SCOPED);
+        assert_eq!(all.clone().filter(|entry| entry & SCOPED != 0).count(), 1);
         assert!(
             all.clone()
                 .all(|entry| entry & MOVING == 0 && entry >> 18 == 0)

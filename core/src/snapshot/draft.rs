@@ -1,14 +1,16 @@
 //! A snapshot's content as plain data, to be read, edited and then [built](crate::Snapshot::build).
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot};
-use crate::key::KeyRule;
-use crate::slotting::Slotting;
-use crate::wave::Wave;
+use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot, SlotRange};
+use crate::key::{KeyError, KeyRule};
+use crate::scope::Match;
+use crate::slotting::{Placer, Slotting};
+use crate::wave::{Wave, in_slots, slot_runs};
 use crate::weight::Weight;
 
 /// The whole routing state of a cluster at one epoch, not validated yet.
@@ -83,7 +85,7 @@ pub struct KeyspaceDraft {
     pub assignment: Vec<Run>,
     /// The home domain of each shard, in the order of the shards.
     pub homes: Vec<Home>,
-    /// Overrides in front of the slots, sorted by what they match.
+    /// Overrides in front of the slots, sorted by what they match and then by their slots.
     pub directory: Vec<Entry>,
     /// The waves in flight, sorted by domain.
     pub waves: Vec<Wave>,
@@ -144,6 +146,9 @@ pub struct Home {
 pub struct Entry {
     /// Which keys.
     pub matches: Match,
+    /// Of them, those whose slot is one of these: sorted, disjoint, not empty. One key has the one
+    /// slot that it falls into.
+    pub slots: Vec<SlotRange>,
     /// Where they go.
     pub target: Target,
     /// The entry's own fencing domain.
@@ -152,22 +157,19 @@ pub struct Entry {
     pub epoch: Epoch,
 }
 
-/// Which keys an override is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Match {
-    /// This key.
-    Exact(Vec<u8>),
-    /// Keys that begin so. In the format; refused by this version's builder.
-    Prefix(Vec<u8>),
-    /// Keys from `start` up to, but without, `end`. In the format; refused by this version's
-    /// builder.
-    Range {
-        /// The first key.
-        start: Vec<u8>,
-        /// One after the last.
-        end: Vec<u8>,
-    },
+impl Entry {
+    /// Its domain and epoch, as those of a home.
+    pub const fn as_home(&self) -> Home {
+        Home {
+            domain: self.domain,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Whether it has keys of `slot`.
+    pub fn has_slot(&self, slot: Slot) -> bool {
+        in_slots(&self.slots, slot)
+    }
 }
 
 /// Where an override sends keys.
@@ -214,6 +216,46 @@ impl KeyspaceDraft {
     /// How many slots there are.
     pub const fn slot_count(&self) -> u32 {
         1_u32.wrapping_shl(self.bits as u32)
+    }
+
+    /// The slot that `key` falls into.
+    ///
+    /// # Errors
+    /// [`KeyError`] for a key that the keyspace's rule doesn't take.
+    pub fn slot_of(&self, key: &[u8]) -> Result<Slot, KeyError> {
+        self.placer().slot_of(key)
+    }
+
+    /// What knows the slot of a key, for who asks for many.
+    pub(crate) fn placer(&self) -> Placer {
+        Placer::new(self.rule, &self.slotting, self.seed, self.bits)
+    }
+
+    /// All slots, in one run.
+    pub fn all_slots(&self) -> SlotRange {
+        SlotRange {
+            start: 0,
+            end: self.slot_count(),
+        }
+    }
+
+    /// The slots that the keys of `matches` may fall into: one for one key, else all.
+    ///
+    /// # Errors
+    /// [`KeyError`] for one key that the keyspace's rule doesn't take.
+    pub fn slots_of(&self, matches: &Match) -> Result<Vec<SlotRange>, KeyError> {
+        self.slots_by(&self.placer(), matches)
+    }
+
+    pub(crate) fn slots_by(
+        &self,
+        placer: &Placer,
+        matches: &Match,
+    ) -> Result<Vec<SlotRange>, KeyError> {
+        Ok(match matches {
+            Match::Exact(key) => slot_runs([placer.slot_of(key)?]),
+            Match::Prefix(_) | Match::Range { .. } => vec![self.all_slots()],
+        })
     }
 
     /// The owner of each slot, one by one.

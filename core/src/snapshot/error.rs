@@ -93,7 +93,23 @@ pub enum TopologyError {
         /// Which.
         rule: &'static str,
     },
-    /// Two waves hold one slot.
+    /// A pin to this shard doesn't say in exactly one way which keys it is for.
+    Pin(ShardId),
+    /// A match, of an override or a wave, breaks a rule.
+    Match {
+        /// Which keys, in words.
+        matches: String,
+        /// Which rule.
+        rule: &'static str,
+    },
+    /// Two matches share some keys, and neither has all of the other's.
+    Crossing {
+        /// The keys of the one, in words.
+        first: String,
+        /// The keys of the other.
+        second: String,
+    },
+    /// Two waves hold one slot, or some of its keys.
     Overlap {
         /// The slot.
         slot: Slot,
@@ -171,6 +187,17 @@ impl fmt::Display for TopologyError {
                 write!(f, "domain {domain} is used twice, or was never given out")
             }
             Self::Wave { domain, rule } => write!(f, "wave {domain}: {rule}"),
+            Self::Pin(shard) => write!(
+                f,
+                "a pin to shard {shard} needs exactly one of `key`, `prefix`, `range` and `parts`"
+            ),
+            Self::Match { matches, rule } => {
+                write!(f, "the override or wave for {matches}: {rule}")
+            }
+            Self::Crossing { first, second } => write!(
+                f,
+                "the overrides or waves for {first} and for {second} share some of their keys; keep them apart, or let one enclose the other"
+            ),
             Self::Overlap { slot } => write!(f, "slot {slot} is in two waves; end one first"),
             Self::Unsupported(what) => write!(f, "{what} overrides are not supported yet"),
             Self::EpochsUsedUp => f.write_str("there is no epoch after 2^31 - 1"),

@@ -7,6 +7,7 @@ mod adopt;
 mod codec;
 mod draft;
 mod error;
+mod in_front;
 pub mod limits;
 mod topology;
 mod validate;
@@ -25,7 +26,7 @@ pub use adopt::{
     SlottingTopology,
 };
 pub use draft::{
-    Draft, Entry, Home, KeyspaceDraft, Match, Placement, Run, Shard, ShardState, Target, runs,
+    Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
 };
 pub use error::{SnapshotError, TopologyError};
 pub use topology::{KeyspaceTopology, PinTopology, ShardTopology, Topology};

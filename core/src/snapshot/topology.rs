@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance::{all_placed, balanced};
 use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, SLOT_BITS_MIN, ShardId, ShardIndex};
-use crate::key::KeyRule;
+use crate::key::{Composite, KeyRule};
 use crate::ring::{RingShard, ring_table};
+use crate::scope::Match;
 use crate::snapshot::error::TopologyError;
 use crate::snapshot::validate::check_slotting;
 use crate::snapshot::{
-    Draft, Entry, Home, KeyspaceDraft, Match, Placement, Shard, ShardState, SlottingTopology,
-    Snapshot, Target, limits, runs,
+    Draft, Entry, Home, KeyspaceDraft, Placement, Shard, ShardState, SlottingTopology, Snapshot,
+    Target, limits, runs,
 };
 use crate::weight::Weight;
 
@@ -62,7 +63,7 @@ pub struct KeyspaceTopology {
     pub slotting: SlottingTopology,
     /// How slots are given to shards; balanced unless told.
     pub placement: Placement,
-    /// Keys that are pinned to a shard.
+    /// Keys that are pinned to a shard: single ones, prefixes, ranges.
     pub pins: Vec<PinTopology>,
 }
 
@@ -79,12 +80,24 @@ impl Default for KeyspaceTopology {
     }
 }
 
-/// A key that is pinned to a shard, for people.
+/// Keys that are pinned to a shard, for people: exactly one of `key`, `prefix`, `range` and
+/// `parts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinTopology {
-    /// The key, as text.
-    pub key: String,
+    /// One key, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The keys that begin so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The keys from the first up to, but without, the second, in the order of their bytes; an
+    /// empty second one is after every key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[String; 2]>,
+    /// The composite keys whose first parts are these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<String>>,
     /// The shard's number.
     pub shard: ShardId,
 }
@@ -112,6 +125,32 @@ pub struct ShardTopology {
     /// Whether it takes new slots.
     #[serde(default)]
     pub state: ShardState,
+}
+
+impl PinTopology {
+    /// Which keys.
+    ///
+    /// # Errors
+    /// [`TopologyError::Pin`] unless exactly one field says it; a [`KeyError`](crate::KeyError)
+    /// for parts that are no key.
+    pub fn matches(&self) -> Result<Match, TopologyError> {
+        let bytes = |text: &String| text.clone().into_bytes();
+        match (&self.key, &self.prefix, &self.range, &self.parts) {
+            (Some(key), None, None, None) => Ok(Match::Exact(bytes(key))),
+            (None, Some(prefix), None, None) => Ok(Match::Prefix(bytes(prefix))),
+            (None, None, Some([start, end]), None) => Ok(Match::Range {
+                start: bytes(start),
+                end: bytes(end),
+            }),
+            (None, None, None, Some(parts)) => {
+                let key = parts
+                    .iter()
+                    .fold(Composite::new(), |key, part| key.str(part));
+                Ok(Match::Prefix(key.finish()?))
+            }
+            _ => Err(TopologyError::Pin(self.shard)),
+        }
+    }
 }
 
 const fn one() -> f64 {
@@ -236,18 +275,7 @@ impl KeyspaceTopology {
                 epoch: Epoch::FIRST,
             })
             .collect();
-        let mut directory = self
-            .pins
-            .iter()
-            .map(|pin| Entry {
-                matches: Match::Exact(pin.key.clone().into_bytes()),
-                target: Target::Shard(pin.shard),
-                domain: draft.take_domain(),
-                epoch: Epoch::FIRST,
-            })
-            .collect::<Vec<_>>();
-        directory.sort_by(|a, b| a.matches.cmp(&b.matches));
-        Ok(KeyspaceDraft {
+        let mut made = KeyspaceDraft {
             id,
             name: name.to_owned(),
             bits,
@@ -257,9 +285,23 @@ impl KeyspaceTopology {
             placement: self.placement,
             assignment: runs(&table),
             homes,
-            directory,
+            directory: Vec::new(),
             waves: Vec::new(),
-        })
+        };
+        let placer = made.placer();
+        for pin in &self.pins {
+            let matches = pin.matches()?;
+            let slots = made.slots_by(&placer, &matches)?;
+            made.directory.push(Entry {
+                matches,
+                slots,
+                target: Target::Shard(pin.shard),
+                domain: draft.take_domain(),
+                epoch: Epoch::FIRST,
+            });
+        }
+        made.directory.sort_by(|a, b| a.matches.cmp(&b.matches));
+        Ok(made)
     }
 }
 

@@ -5,12 +5,11 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::directory::OVERRIDES_MAX;
 use crate::ids::{DomainId, Epoch, SHARDS_MAX, SLOT_BITS_MAX, SLOT_BITS_MIN};
-use crate::key::{KEY_BYTES_MAX, KeyRule};
+use crate::key::KeyRule;
 use crate::phase::{Phase, Side};
 use crate::snapshot::error::TopologyError;
-use crate::snapshot::{Draft, KeyspaceDraft, Match, Shard, Target, limits};
+use crate::snapshot::{Draft, KeyspaceDraft, Shard, in_front, limits};
 use crate::wave::{PPM, Wave};
 use crate::weight::Weight;
 
@@ -114,8 +113,10 @@ fn check_keyspace(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), Topolog
     for home in &keyspace.homes {
         epoch("a home's epoch", home.epoch, draft)?;
     }
-    directory(draft, keyspace)?;
-    waves(draft, keyspace)
+    in_front::overrides(draft, keyspace)?;
+    waves(draft, keyspace)?;
+    in_front::narrowed(draft, keyspace)?;
+    in_front::nesting(keyspace)
 }
 
 fn assignment(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
@@ -142,37 +143,8 @@ fn assignment(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyErr
     Ok(())
 }
 
-fn directory(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
-    count("overrides", keyspace.directory.len(), OVERRIDES_MAX)?;
-    if !keyspace
-        .directory
-        .is_sorted_by(|a, b| a.matches < b.matches)
-    {
-        return Err(TopologyError::Unsorted("overrides"));
-    }
-    for entry in &keyspace.directory {
-        epoch("an override's epoch", entry.epoch, draft)?;
-        match &entry.matches {
-            Match::Exact(key) => {
-                count("bytes of a key", key.len(), KEY_BYTES_MAX)?;
-                keyspace.rule.routing_part(key)?;
-            }
-            Match::Prefix(_) => return Err(TopologyError::Unsupported("prefix")),
-            Match::Range { .. } => return Err(TopologyError::Unsupported("range")),
-        }
-        match entry.target {
-            Target::Shard(shard) => {
-                draft
-                    .index_of(shard)
-                    .ok_or(TopologyError::UnknownShard(shard))?;
-            }
-            Target::Keyspace(_) => return Err(TopologyError::Unsupported("keyspace")),
-        }
-    }
-    Ok(())
-}
-
-// INVARIANT (one wave a slot): no slot is in two waves, so no key ever has two domains.
+// INVARIANT (one wave a slot): no slot is in two waves, so no key ever has two domains. Those that
+// are narrower than their slots have their own rules, in `in_front`.
 fn waves(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
     count("waves", keyspace.waves.len(), limits::WAVES_MAX)?;
     if !keyspace.waves.is_sorted_by(|a, b| a.domain < b.domain) {
@@ -185,6 +157,9 @@ fn waves(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
     let mut taken = vec![false; table.len()];
     for wave in &keyspace.waves {
         wave_fields(draft, wave)?;
+        if wave.matches.is_some() {
+            continue;
+        }
         let owner = match wave.phase {
             Phase::Ended(Side::To) => wave.to,
             Phase::Prepare
@@ -292,7 +267,7 @@ fn domains(draft: &Draft) -> Result<(), TopologyError> {
     }
 }
 
-fn epoch(what: &'static str, value: Epoch, draft: &Draft) -> Result<(), TopologyError> {
+pub(super) fn epoch(what: &'static str, value: Epoch, draft: &Draft) -> Result<(), TopologyError> {
     range(what, value.get().into(), 1, draft.epoch.get().into())
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use ringshift::{
     Composite, DomainId, Draft, Entry, Epoch, ForeignHash, Home, KeyRule, KeyspaceDraft,
     KeyspaceId, Match, Modulo, Phase, Placement, Shard, ShardId, ShardIndex, ShardState, Side,
-    Slot, Slotting, Target, Wave, Weight, runs, slot_runs,
+    Slot, Slotting, Snapshot, Target, Wave, Weight, runs, slot_runs,
 };
 
 /// Numbers drawn from a seed (splitmix64).
@@ -68,8 +68,133 @@ pub(crate) fn draft(shards: usize, keyspaces: usize, waves: usize, seed: u64) ->
         let keyspace = keyspace(&mut dice, &mut draft, n, waves);
         draft.keyspaces.push(keyspace);
     }
+    for at in 0..draft.keyspaces.len() {
+        for _ in 0..waves.min(6) {
+            narrow(&mut dice, &mut draft, at);
+        }
+    }
     draft.next_domain.0 += dice.below(3) as u32;
     draft
+}
+
+/// An override or a wave of an interval more, where the rules allow it.
+fn narrow(dice: &mut Dice, draft: &mut Draft, at: usize) {
+    let mut next = draft.clone();
+    let shards = next.shards.len();
+    let keyspace = &draft.keyspaces[at];
+    let matches = interval(keyspace.rule, dice);
+    let mut slots = keyspace.slots_of(&matches).unwrap_or_default();
+    let shard = dice.below(shards);
+    let whole = dice.below(3) == 0;
+    if slots.iter().map(|run| run.len()).sum::<u32>() > 1 && !whole {
+        let some = keyspace.all_slots().slots();
+        let table = keyspace.table();
+        let theirs = dice.below(2) == 0;
+        slots = slot_runs(some.filter(|slot| {
+            let mine = table[slot.0 as usize].0 as usize == shard;
+            if theirs { mine } else { dice.below(2) == 0 }
+        }));
+    }
+    let target = Target::Shard(next.shards[shard].id);
+    let (epoch, domain) = (dice.epoch(next.epoch), next.take_domain());
+    let became = next.take_domain();
+    let kind = dice.below(3);
+    let last = next.epoch;
+    let keyspace = &mut next.keyspaces[at];
+    if kind == 0 {
+        keyspace.directory.push(Entry {
+            matches,
+            slots,
+            target,
+            domain,
+            epoch,
+        });
+    } else {
+        let entry = match keyspace.directory.len() {
+            0 => None,
+            entries => Some(keyspace.directory[dice.below(entries)].clone()),
+        };
+        let entry = entry.filter(|_| kind == 2);
+        let origin = entry.as_ref().map(|entry| entry.domain);
+        let index = match entry.as_ref().map(|entry| entry.target) {
+            Some(Target::Shard(of)) => draft.index_of(of).unwrap().0.into(),
+            _ => shard,
+        };
+        let to = (index + 1) % shards;
+        let pins = origin.is_none() || dice.below(2) == 0;
+        let table = keyspace.table();
+        let (matches, slots) = match entry {
+            Some(entry) => {
+                let all = entry.slots.iter().flat_map(|run| run.slots());
+                let theirs = |slot: &Slot| pins || table[slot.0 as usize].0 as usize == to;
+                let slots = slot_runs(all.filter(theirs));
+                let narrower = pins && dice.below(2) == 0;
+                (if narrower { matches } else { entry.matches }, slots)
+            }
+            None => (matches, slots),
+        };
+        let (from, to) = (draft.shards[index].id, draft.shards[to].id);
+        let phase = dice.one_of(Phase::ALL);
+        let ppm = dice.one_of(&[0, 10_000, 500_000, 1_000_000]);
+        let only_in = |wanted| if phase == wanted { ppm } else { 0 };
+        if phase == Phase::Ended(Side::To) && pins {
+            keyspace.directory.push(Entry {
+                matches: matches.clone(),
+                slots: slots.clone(),
+                target: Target::Shard(to),
+                domain: became,
+                epoch,
+            });
+        }
+        keyspace.waves.push(Wave {
+            domain,
+            epoch,
+            drained: Epoch::ZERO,
+            authority_epoch: dice.epoch(epoch),
+            first: Side::To,
+            from,
+            to,
+            phase,
+            ramp_ppm: only_in(Phase::ReadNew),
+            shadow_ppm: only_in(Phase::ShadowRead),
+            strict: false,
+            slots,
+            matches: Some(matches),
+            origin,
+            pins,
+        });
+    }
+    assert!(epoch <= last);
+    let order = |a: &Entry, b: &Entry| (&a.matches, &a.slots).cmp(&(&b.matches, &b.slots));
+    keyspace.directory.sort_by(order);
+    if Snapshot::build(next.clone()).is_ok() {
+        *draft = next;
+    }
+}
+
+/// An interval that some of [`key`]'s keys are in.
+fn interval(rule: KeyRule, dice: &mut Dice) -> Match {
+    if dice.below(3) == 0 {
+        return Match::Exact(key(rule, dice));
+    }
+    let digit = |dice: &mut Dice| dice.below(10) as u8 + b'0';
+    let mut start: Vec<u8> = match rule {
+        KeyRule::Whole => b"user:".to_vec(),
+        KeyRule::HashTag => b"cart:{".to_vec(),
+        KeyRule::Parts(_) => Composite::new().str("общий").finish().unwrap(),
+    };
+    if !matches!(rule, KeyRule::Parts(_)) && dice.below(3) > 0 {
+        start.push(digit(dice));
+    }
+    if dice.below(2) == 0 {
+        return Match::Prefix(start);
+    }
+    let mut end = start.clone();
+    *end.last_mut().unwrap() += 1;
+    if dice.below(4) == 0 {
+        end.clear();
+    }
+    Match::Range { start, end }
 }
 
 fn shard(dice: &mut Dice, n: usize, id: u32) -> Shard {
@@ -132,8 +257,10 @@ fn keyspace(dice: &mut Dice, draft: &mut Draft, n: usize, waves: usize) -> Keysp
     pins.sort();
     pins.dedup();
     for pin in pins {
+        let matches = Match::Exact(pin);
         keyspace.directory.push(Entry {
-            matches: Match::Exact(pin),
+            slots: keyspace.slots_of(&matches).unwrap(),
+            matches,
             target: Target::Shard(draft.shards[dice.below(shards)].id),
             domain: draft.take_domain(),
             epoch: dice.epoch(draft.epoch),
@@ -195,6 +322,9 @@ fn wave(
         shadow_ppm: only_in(Phase::ShadowRead),
         strict: dice.below(2) == 0,
         slots: slot_runs(slots),
+        matches: None,
+        origin: None,
+        pins: false,
     })
 }
 

@@ -54,6 +54,9 @@ fn world(scripts: Vec<Vec<Do>>, loaded: Vec<(u8, u8)>, faults: Faults) -> World 
             start: slot.0,
             end: slot.0 + 1,
         }],
+        matches: None,
+        origin: None,
+        pins: false,
     };
     let mut keys: Vec<u8> = scripts
         .iter()

@@ -187,9 +187,17 @@ impl Shard {
                 }
                 Answer::Done
             }
-            Command::Purge { term, fence, .. } => {
+            Command::Purge {
+                term,
+                fence,
+                release,
+                ..
+            } => {
                 self.guard.admit_domain(*fence, Access::Purge(*term))?;
                 let removed: Vec<_> = self.held(*fence, places).collect();
+                if *release {
+                    self.guard.release(places.keyspace, fence.domain);
+                }
                 self.remove(&removed)
             }
             Command::Collect { term, fence, .. } => {

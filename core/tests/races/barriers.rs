@@ -8,9 +8,9 @@ use std::sync::Arc;
 use ringshift::migration::{Command, Move, Stage};
 use ringshift::{OperationError, ShardId, Snapshot};
 
-use crate::client::{Client, End};
-use crate::shard::NOTHING;
-use crate::world::{FROM, MOVES, STAYS, TO, World, settings};
+use super::client::{Client, End};
+use super::shard::NOTHING;
+use super::world::{FROM, MOVES, STAYS, TO, World, settings};
 
 /// A way through the phases: forwards, or turned round in the middle of `turn`; a barrier of the
 /// kind `late` meets its deadline, once, and is aborted.

@@ -7,8 +7,8 @@ use ringshift::{
     Plan, Policy, Refusal, Reply, Router, ShardId, Snapshot, Step,
 };
 
-use crate::shard::{Content, Key, NOTHING, Value};
-use crate::world::World;
+use super::shard::{Content, Key, NOTHING, Value};
+use super::world::World;
 
 /// One read or write of one key.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use ringshift::migration::{Action, Answer, Command, Coordinator, Ending, Move, Settings, Stage};
 use ringshift::{InstallRow, Instant, Phase, Refusal, ShardId, Term};
 
-use crate::world::{MOVES, STAYS, World, settings};
+use super::world::{MOVES, STAYS, World, settings};
 
 /// Every state of a migration between two errands, forwards or, turned round at `turn`, back.
 fn way(turn: Option<Move>) -> Vec<World> {

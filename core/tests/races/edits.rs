@@ -5,11 +5,12 @@ use std::sync::Arc;
 use ringshift::migration::{Ending, Log, Move, Stage, home_installs};
 use ringshift::{
     Entry, GuardRow, InstallRow, KeyspaceId, Match, Refusal, Shard, ShardId, Snapshot, Target,
+    slot_runs,
 };
 
-use crate::client::{End, refused};
-use crate::shard::{Key, Shard as Store};
-use crate::world::{FROM, MOVES, STAYS, THERE, TO, World, settings};
+use super::client::{End, refused};
+use super::shard::{Key, Shard as Store};
+use super::world::{FROM, MOVES, STAYS, THERE, TO, World, settings, slot_of};
 
 /// A key is pinned where it is: it leaves its shard's home for an entry of its own. Published, and
 /// the rows that the shard needs for it: those of this change, and no other.
@@ -20,15 +21,28 @@ fn pin(w: &mut World, key: Key, shard: ShardId) -> Vec<InstallRow> {
     let keyspace = draft.keyspace_mut(KeyspaceId(0)).unwrap();
     keyspace.directory.push(Entry {
         matches: Match::Exact(vec![key]),
+        slots: slot_runs([slot_of(key)]),
         target: Target::Shard(shard),
         domain,
         epoch,
     });
-    keyspace.home_mut(index).unwrap().epoch = epoch;
+    // Whoever had the key has it no more.
+    let scope = Match::Exact(vec![key]).scope();
+    let around = |entry: &&mut Entry| {
+        entry.domain != domain
+            && entry.target == Target::Shard(shard)
+            && entry.matches.scope().encloses(&scope)
+    };
+    let around = keyspace.directory.iter_mut().find(around);
+    match around {
+        Some(entry) => entry.epoch = epoch,
+        None => keyspace.home_mut(index).unwrap().epoch = epoch,
+    }
+    keyspace.directory.sort_by(|a, b| a.matches.cmp(&b.matches));
     w.snapshot = Arc::new(Snapshot::build(draft).unwrap());
     let mut rows = home_installs(&w.snapshot, shard);
     rows.retain(|install| install.row.epoch == epoch);
-    assert_eq!(rows.len(), 2, "home and entry");
+    assert_eq!(rows.len(), 2, "its entry, and who had it before");
     rows
 }
 

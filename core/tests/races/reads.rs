@@ -3,9 +3,9 @@
 use ringshift::migration::{Move, Stage};
 use ringshift::{AttemptKind, Phase, Reply};
 
-use crate::client::{End, Letter};
-use crate::shard::NOTHING;
-use crate::world::{Errand, FROM, MOVES, TO, World, settings};
+use super::client::{End, Letter};
+use super::shard::NOTHING;
+use super::world::{Errand, FROM, MOVES, TO, World, settings};
 
 /// A world in read-new, in which `old` and then `new` were accepted by `from`. A chunk of catch-up
 /// with `old` is on its way to `to`, and so are both mirror writes.

@@ -12,11 +12,12 @@ use ringshift::migration::{
     Point, Settings, Stage, home_installs,
 };
 use ringshift::{
-    Epoch, GuardRow, Instant, KeyspaceId, Phase, Refusal, ShardId, Slot, SlotRange, Snapshot, Term,
-    Topology, Version, Wave,
+    Epoch, GuardRow, Instant, KeyspaceId, Phase, Refusal, Router, ShardId, Slot, SlotRange,
+    Snapshot, Term, Topology, Version, Wave,
 };
 
-use crate::shard::{Key, Places, Row, Shard, Value};
+use super::super::KIND;
+use super::shard::{Key, Places, Row, Shard, Value};
 
 /// Two keys of the wave's slot, one beside them on the same shard, and one on the other.
 pub(crate) const MOVES: Key = b'a';
@@ -91,10 +92,13 @@ impl World {
         let text = r#"{"cluster":"races","keyspaces":{"k":{"bits":4}},
                        "shards":[{"id":1,"name":"x"},{"id":2,"name":"y"}]}"#;
         let topology: Topology = serde_json::from_str(text).unwrap();
-        let snapshot = Arc::new(topology.snapshot().unwrap());
-        let owner = |key| {
-            let owner = snapshot.content().keyspaces[0].owner(slot_of(key)).unwrap();
-            snapshot.shard_id(owner).unwrap()
+        let mut draft = topology.snapshot().unwrap().content().clone();
+        KIND.prepare(&mut draft, slot_of(MOVES).0);
+        let snapshot = Arc::new(Snapshot::build(draft).unwrap());
+        let router = Router::new(snapshot.clone());
+        let owner = |key: Key| {
+            let keyspace = router.keyspace("k").unwrap();
+            keyspace.plan(&[key]).unwrap().authority
         };
         assert_eq!([MOVES, MOVES_TOO, STAYS].map(owner), [FROM; 3]);
         assert_eq!(owner(THERE), TO);
@@ -130,6 +134,15 @@ impl World {
     /// nobody has died, terms tell nothing apart, and epochs must.
     pub(crate) fn begin(&mut self) {
         let start = slot_of(MOVES).0;
+        // An override that went and came back has another domain.
+        let origin = KIND.origin().map(|matches| {
+            let keyspace = &self.snapshot.content().keyspaces[0];
+            let mut entries = keyspace.directory.iter();
+            entries
+                .find(|entry| entry.matches == matches)
+                .unwrap()
+                .domain
+        });
         let planned = PlannedWave {
             keyspace: KeyspaceId(0),
             from: FROM,
@@ -138,6 +151,9 @@ impl World {
                 start,
                 end: start + 1,
             }],
+            matches: KIND.matches(),
+            origin,
+            pins: KIND.pins(),
         };
         let wanted = Log {
             base: self.snapshot.epoch(),
@@ -145,6 +161,41 @@ impl World {
             ..Log::default()
         };
         self.begin_with(wanted);
+    }
+
+    /// A coordinator that is to move [`MOVES`], and what has gone with it, from where it is to the
+    /// other shard: home where that is its home.
+    pub(crate) fn move_on(&mut self) {
+        let keyspace = &self.snapshot.content().keyspaces[0];
+        let router = Router::new(self.snapshot.clone());
+        let plan = router.keyspace("k").unwrap().plan(&[MOVES]).unwrap();
+        let from = plan.authority;
+        let to = if from == FROM { TO } else { FROM };
+        let around = keyspace
+            .directory
+            .iter()
+            .filter(|entry| entry.matches.contains(&[MOVES]) && entry.has_slot(plan.slot));
+        let origin = around.clone().max_by_key(|entry| entry.matches.scope());
+        let owner = self.snapshot.shard_id(keyspace.owner(plan.slot).unwrap());
+        let goes_home = owner == Some(to) && around.count() == 1;
+        let matches = origin.map(|entry| entry.matches.clone()).or(KIND.matches());
+        let planned = PlannedWave {
+            keyspace: KeyspaceId(0),
+            from,
+            to,
+            slots: vec![SlotRange {
+                start: plan.slot.0,
+                end: plan.slot.0 + 1,
+            }],
+            pins: matches.is_some() && !goes_home,
+            matches,
+            origin: origin.map(|entry| entry.domain),
+        };
+        self.begin_with(Log {
+            base: self.snapshot.epoch(),
+            planned: vec![planned],
+            ..Log::default()
+        });
     }
 
     /// A coordinator that is to do what `wanted` says.

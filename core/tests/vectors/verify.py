@@ -387,6 +387,39 @@ def phase_name(phase):
     return phase if isinstance(phase, str) else f"ended-{phase['ended']}"
 
 
+def is_carved(wave):
+    return phase_name(wave["phase"]) not in ("prepare", "ended-from", "ended-to")
+
+
+def interval(matches):
+    """The keys that match: the first, and one after the last or None."""
+    ((kind, of),) = matches.items()
+    if kind == "range":
+        return bytes(of["start"]), bytes(of["end"]) or None
+    start = bytes(of)
+    if kind == "exact":
+        return start, start + b"\0"
+    rest = start.rstrip(b"\xff")
+    return start, rest[:-1] + bytes([rest[-1] + 1]) if rest else None
+
+
+def in_front(keyspace, key, slot):
+    """What has `key` before its slot's home has it, innermost first."""
+    found = []
+    for front in keyspace["directory"] + [w for w in keyspace["waves"] if is_carved(w)]:
+        matches = front["matches"]
+        start, end = interval(matches) if matches else (b"", None)
+        in_slots = any(of["start"] <= slot < of["end"] for of in front["slots"])
+        if in_slots and start <= key and (end is None or key < end):
+            found.append(((start, matches is not None), end, front))
+    # A wave has its keys before the override that it is carved from. What is inside something else
+    # ends no later, and begins no earlier.
+    found.reverse()
+    found.sort(key=lambda one: (one[1] is None, one[1] or b""))
+    found.sort(key=lambda one: one[0], reverse=True)
+    return [front for _, _, front in found]
+
+
 def explanation(draft, keyspace, key):
     """What routes `key`, straight from the content of a snapshot."""
     names = {shard["id"]: shard["name"] for shard in draft["shards"]}
@@ -414,16 +447,12 @@ def explanation(draft, keyspace, key):
         "reads": [draft["shards"][owner]["name"]],
         "strict": False,
     }
-    for pin in keyspace["directory"]:
-        if pin["matches"] == {"exact": list(key)}:
-            name = names[pin["target"]["shard"]]
-            where = {"domain": pin["domain"], "domain_epoch": pin["epoch"]}
+    for front in in_front(keyspace, key, slot)[:1]:
+        if "target" in front:
+            name = names[front["target"]["shard"]]
+            where = {"domain": front["domain"], "domain_epoch": front["epoch"]}
             return said | where | {"pinned": True, "authority": name, "reads": [name]}
-    for wave in keyspace["waves"]:
-        phase = phase_name(wave["phase"])
-        inside = any(of["start"] <= slot < of["end"] for of in wave["slots"])
-        if not inside or phase == "prepare" or phase.startswith("ended"):
-            continue
+        wave, phase = front, phase_name(front["phase"])
         first, second = names[wave["from"]], names[wave["to"]]
         if phase == "reversed":
             first, second = second, first

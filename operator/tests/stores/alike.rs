@@ -2,14 +2,19 @@
 
 use proptest::prelude::*;
 use ringshift::migration::command::{Answer, Command};
-use ringshift::{Claim, DomainId, GuardRow, InstallRow, Role, Slot, SlotRange, Term, Version};
+use ringshift::{
+    Claim, DomainId, GuardRow, InstallRow, Match, Role, Scope, Slot, SlotRange, Term, Version,
+};
 
 use crate::shard::{SHARD, Shard, e, memory, row, sqlite, v};
 
 /// One thing to do; small numbers, so that they meet.
 #[derive(Clone, Debug)]
 enum Do {
-    Fence { domain: u32, epoch: u32 },
+    Fence {
+        domain: u32,
+        epoch: u32,
+    },
     Put(u8, u8),
     Delete(u8, u8),
     PutIf(u8, Option<Version>, u8),
@@ -19,9 +24,16 @@ enum Do {
     Claim(u32),
     Install(Vec<(GuardRow, Claim)>),
     Close(u32),
-    Changes { after: u64, limit: u32 },
+    Changes {
+        after: u64,
+        limit: u32,
+    },
     ApplyChunk(u32),
-    Purge { term: u32, some: bool },
+    Purge {
+        term: u32,
+        some: bool,
+        release: bool,
+    },
     Collect(u32),
     Count,
     Digests,
@@ -34,6 +46,28 @@ fn version() -> impl Strategy<Value = Version> {
     (0..4_u32, 0..4_u32).prop_map(|(epoch, counter)| v(epoch, counter))
 }
 
+/// A domain holds at most one interval: one around the others, one inside it, one key in that.
+fn scope_of(domain: u32) -> Scope {
+    let (start, end) = (b"key-1".to_vec(), b"key-4".to_vec());
+    match domain {
+        1 => Match::Exact(b"key-3".to_vec()).scope(),
+        2 => Match::Range { start, end }.scope(),
+        _ => Match::Range {
+            start,
+            end: Vec::new(),
+        }
+        .scope(),
+    }
+}
+
+fn runs() -> impl Strategy<Value = Vec<SlotRange>> {
+    let run = |(start, end)| SlotRange { start, end };
+    prop_oneof![
+        Just(vec![SlotRange { start: 0, end: 16 }]),
+        proptest::collection::vec((0..16_u32, 0..=16_u32).prop_map(run), 0..3),
+    ]
+}
+
 fn guard() -> impl Strategy<Value = (GuardRow, Claim)> {
     let role = prop_oneof![
         1 => Just(Role::None),
@@ -44,12 +78,15 @@ fn guard() -> impl Strategy<Value = (GuardRow, Claim)> {
     let claim = prop_oneof![
         4 => (0..16_u32, 0..=16_u32).prop_map(|(start, end)| Claim::Slots(vec![SlotRange { start, end }])),
         2 => Just(Claim::Slots(vec![SlotRange { start: 0, end: 16 }])),
-        1 => (0..6_u8).prop_map(|key| Claim::Key(name(key).into_bytes())),
-        1 => (0..6_u8).prop_map(|key| Claim::ReleaseKey(name(key).into_bytes())),
+        3 => runs().prop_map(|runs| Claim::Scope(Scope::default(), runs)),
+        2 => (1..4_u32, runs()).prop_map(|(of, runs)| Claim::Release(scope_of(of), runs)),
     ];
-    let numbers = (1..3_u32, 1..5_u32, 0..4_u32, 0..4_u32, any::<bool>());
+    let numbers = (1..4_u32, 1..5_u32, 0..4_u32, 0..4_u32, any::<bool>());
     (numbers, role, claim).prop_map(
-        |((domain, epoch, drained, authority, in_wave), role, claim)| {
+        |((domain, epoch, drained, authority, in_wave), role, mut claim)| {
+            if let Claim::Scope(scope, _) = &mut claim {
+                *scope = scope_of(domain);
+            }
             let row = GuardRow {
                 drained: e(drained),
                 authority_epoch: e(authority),
@@ -64,7 +101,7 @@ fn guard() -> impl Strategy<Value = (GuardRow, Claim)> {
 fn action() -> impl Strategy<Value = Do> {
     let (key, n) = (0..6_u8, 0..30_u8);
     prop_oneof![
-        3 => (1..3_u32, 1..5_u32).prop_map(|(domain, epoch)| Do::Fence { domain, epoch }),
+        3 => (1..4_u32, 1..5_u32).prop_map(|(domain, epoch)| Do::Fence { domain, epoch }),
         8 => (key.clone(), n.clone()).prop_map(|(k, n)| Do::Put(k, n)),
         4 => (key.clone(), n.clone()).prop_map(|(k, n)| Do::Delete(k, n)),
         3 => (key.clone(), proptest::option::of(version()), n.clone()).prop_map(|(k, v, n)| Do::PutIf(k, v, n)),
@@ -76,7 +113,7 @@ fn action() -> impl Strategy<Value = Do> {
         1 => (0..3_u32).prop_map(Do::Close),
         2 => (0..30_u64, 0..5_u32).prop_map(|(after, limit)| Do::Changes { after, limit }),
         2 => (0..3_u32).prop_map(Do::ApplyChunk),
-        1 => (0..3_u32, any::<bool>()).prop_map(|(term, some)| Do::Purge { term, some }),
+        1 => (0..3_u32, any::<bool>(), any::<bool>()).prop_map(|(term, some, release)| Do::Purge { term, some, release }),
         1 => (0..3_u32).prop_map(Do::Collect),
         1 => Just(Do::Count),
         1 => Just(Do::Digests),
@@ -123,13 +160,17 @@ fn carry_out(shard: &mut Shard, action: &Do) -> String {
         }
         Do::ApplyChunk(term) => with_term(shard, *term, |shard| shard.apply_chunk(0)),
         // Which rows a purge takes first is the store's choice: take one only where there is one.
-        Do::Purge { term, some } => with_term(shard, *term, |shard| {
+        Do::Purge {
+            term,
+            some,
+            release,
+        } => with_term(shard, *term, |shard| {
             let limit = if *some && shard.count() == Answer::Rows(1) {
                 1
             } else {
                 100
             };
-            shard.purge(limit)
+            shard.purge_and(limit, *release)
         }),
         Do::Collect(term) => with_term(shard, *term, |shard| shard.collect(100)),
         Do::Close(term) => with_term(shard, *term, Shard::close),

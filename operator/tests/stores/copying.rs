@@ -6,7 +6,7 @@ use ringshift::{
 };
 
 use crate::on_every_store;
-use crate::shard::{HOME, K, Shard, WAVE, all_slots, e, memory, row, sqlite, v};
+use crate::shard::{HOME, K, Shard, WAVE, all_slots, e, memory, one, row, sqlite, v};
 
 fn load(shard: &mut Shard, rows: u64) {
     shard.home();
@@ -202,7 +202,7 @@ on_every_store! {
     fn a_pinned_key_is_copied_counted_and_purged_with_its_own_domain(shard) {
         load(shard, 10);
         let pin = DomainId(7);
-        shard.install(row(pin, 2, Role::Authority), vec![Claim::Key(b"k004".to_vec()), Claim::Key(b"none".to_vec())]);
+        shard.install(row(pin, 2, Role::Authority), vec![one("k004"), one("none")]);
         assert_eq!(shard.count(), Answer::Rows(9));
         shard.at(pin, 2);
         assert_eq!(shard.count(), Answer::Rows(1));

@@ -3,7 +3,8 @@
 use ringshift::migration::command::{Answer, ChunkId, Command};
 use ringshift::{
     Attempt, AttemptId, AttemptKind, Claim, DomainId, Epoch, Fence, GuardRow, InstallRow,
-    KeyspaceId, Payload, Reply, Revision, Role, ShardId, Slot, SlotRange, Term, Version, hash,
+    KeyspaceId, Match, Payload, Reply, Revision, Role, ShardId, Slot, SlotRange, Term, Version,
+    hash,
 };
 use ringshift_operator::store::{
     Change, Chunks, Content, MemoryStore, OperationKey, Response, SqliteStore, Store,
@@ -35,6 +36,27 @@ pub(crate) fn all_slots() -> Claim {
         start: 0,
         end: 1 << BITS,
     }])
+}
+
+/// The interval of `matches`, in all slots.
+pub(crate) fn scope(matches: &Match) -> Claim {
+    let whole = SlotRange {
+        start: 0,
+        end: 1 << BITS,
+    };
+    Claim::Scope(matches.scope(), vec![whole])
+}
+
+pub(crate) fn one(key: &str) -> Claim {
+    scope(&Match::Exact(key.as_bytes().to_vec()))
+}
+
+/// What takes a claim back.
+pub(crate) fn release(claim: Claim) -> Claim {
+    let Claim::Scope(scope, slots) = claim else {
+        panic!("{claim:?}")
+    };
+    Claim::Release(scope, slots)
 }
 
 pub(crate) fn row(domain: DomainId, epoch: u32, role: Role) -> GuardRow {
@@ -242,7 +264,12 @@ impl Shard {
     }
 
     pub(crate) fn purge(&self, limit: u32) -> Answer {
+        self.purge_and(limit, false)
+    }
+
+    pub(crate) fn purge_and(&self, limit: u32, release: bool) -> Answer {
         self.command(&Command::Purge {
+            release,
             shard: SHARD,
             term: self.term,
             fence: self.fence(),

@@ -4,7 +4,7 @@ use ringshift::{AttemptKind, Claim, DomainId, Failure, Refusal, Reply, Role};
 use ringshift_operator::store::{Change, Content, Found};
 
 use crate::on_every_store;
-use crate::shard::{HOME, WAVE, all_slots, e, op, row, v};
+use crate::shard::{HOME, WAVE, all_slots, e, one, op, release, row, v};
 
 fn written(epoch: u32, counter: u32) -> Reply {
     Reply::Written {
@@ -151,13 +151,13 @@ on_every_store! {
         shard.put("hot", "one", 1);
         shard.put("cold", "one", 2);
         let pin = DomainId(7);
-        shard.install(row(pin, 2, Role::Authority), vec![Claim::Key(b"hot".to_vec())]);
+        shard.install(row(pin, 2, Role::Authority), vec![one("hot")]);
         let wrong = Reply::Refused(Refusal::WrongRole { current: e(1) });
         assert_eq!(shard.put("hot", "x", 3), wrong);
         assert_eq!(shard.put("cold", "two", 4), written(1, 1));
         shard.at(pin, 2);
         assert_eq!(shard.put("hot", "two", 5), written(2, 0));
-        shard.install(row(HOME, 3, Role::Authority), vec![Claim::ReleaseKey(b"hot".to_vec())]);
+        shard.install(row(HOME, 3, Role::Authority), vec![release(one("hot"))]);
         assert_eq!(shard.put("hot", "x", 6), Reply::Refused(Refusal::WrongRole { current: e(2) }));
         shard.at(HOME, 3);
         assert_eq!(shard.put("hot", "three", 7), written(3, 0));

@@ -1,8 +1,8 @@
 //! The clusters that the vectors are about.
 
 use ringshift::{
-    Draft, Epoch, Phase, Run, ShardId, ShardIndex, Side, Slot, SlotRange, Snapshot, Topology,
-    Version, Wave,
+    Draft, Epoch, Match, Phase, Run, ShardId, ShardIndex, Side, Slot, SlotRange, Snapshot,
+    Topology, Version, Wave,
 };
 use serde_json::json;
 
@@ -94,6 +94,9 @@ pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
             shadow_ppm: only_in(Phase::ShadowRead),
             strict,
             slots: vec![MOVING],
+            matches: None,
+            origin: None,
+            pins: false,
         });
     }
     Snapshot::build(draft).map_err(|e| e.to_string())
@@ -105,7 +108,8 @@ pub(crate) fn full() -> Result<Snapshot, String> {
         "chats": {"bits": 5, "seed": "18446744073709551615", "key": {"parts": 2},
                   "placement": {"ring": {"vnodes": 8}}},
         "carts": {"bits": 6, "key": "hash-tag"},
-        "users": {"bits": 4, "pins": [{"key": "ключ", "shard": 70000}, {"key": "", "shard": 2}]}},
+        "users": {"bits": 4, "pins": [{"key": "ключ", "shard": 70000}, {"key": "", "shard": 2},
+            {"prefix": "acme:", "shard": 2}, {"range": ["m", "n"], "shard": 70000}]}},
         "shards": [{"id": 2, "name": "b", "state": "draining"},
                    {"id": 70000, "name": "д", "weight": 2.5, "tags": ["x", "y"]},
                    {"id": 1, "name": "a", "weight": 0.001, "endpoint": "unix:/run/a"}]}"#;
@@ -141,9 +145,30 @@ pub(crate) fn full() -> Result<Snapshot, String> {
                 start: n,
                 end: n + 1,
             }],
+            matches: None,
+            origin: None,
+            pins: false,
         });
         domain.0 += 2;
     }
+    // And one of less than whole slots: a tenant's part of two.
+    keyspace.waves.push(Wave {
+        domain,
+        epoch: epoch(950),
+        drained: epoch(949),
+        authority_epoch: epoch(940),
+        first: Side::From,
+        from: ShardId(2),
+        to: ShardId(1),
+        phase: Phase::ReadNew,
+        ramp_ppm: 250_000,
+        shadow_ppm: 0,
+        strict: false,
+        slots: vec![SlotRange { start: 9, end: 11 }],
+        matches: Some(Match::Prefix(b"bolt:".to_vec())),
+        origin: None,
+        pins: true,
+    });
     Snapshot::build(draft).map_err(|e| e.to_string())
 }
 

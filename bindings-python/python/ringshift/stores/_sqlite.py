@@ -236,9 +236,11 @@ def _install(connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]], 
             for slots in claim.get("Slots", ()):
                 run = (row["keyspace"], slots["start"], slots["end"], row["domain"])
                 connection.execute(SQL["CLAIM_SLOTS"], run)
-            if "Key" in claim:
-                pin = (row["keyspace"], bytes(claim["Key"]), row["domain"])
-                connection.execute(SQL["CLAIM_KEY"], pin)
+            scope, runs = claim.get("Scope", (None, ()))
+            for slots in runs:
+                interval = (row["keyspace"], bytes(scope["start"]), bytes(scope["end"]))
+                held = (slots["start"], slots["end"], row["domain"])
+                connection.execute(SQL["CLAIM_SCOPE"], interval + held)
 
 
 _alive: weakref.WeakSet[SqliteStore] = weakref.WeakSet()

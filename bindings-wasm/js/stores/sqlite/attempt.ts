@@ -126,13 +126,17 @@ export function setUp(database: Database, snapshot: Snapshot, shard: number): bo
   try {
     return transaction(database, () => {
       if (database.row('GUARDS') !== undefined) return false;
-      for (const { guard, slots, keys } of homes(snapshot, shard)) {
+      for (const { guard, slots, scopes } of homes(snapshot, shard)) {
         const [domain, keyspace] = guard as [bigint, bigint];
         database.run('GUARD_PUT', ...guard);
         for (const { start, end } of slots) {
           database.run('CLAIM_SLOTS', keyspace, BigInt(start), BigInt(end), domain);
         }
-        for (const key of keys) database.run('CLAIM_KEY', keyspace, key, domain);
+        for (const { start, end, slots } of scopes) {
+          for (const run of slots) {
+            database.run('CLAIM_SCOPE', keyspace, start, end, BigInt(run.start), BigInt(run.end), domain);
+          }
+        }
       }
       database.run('TERM_SET', 0n);
       return true;

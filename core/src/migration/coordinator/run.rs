@@ -7,6 +7,7 @@ use crate::guard::{Fence, InstallRow};
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId};
 use crate::migration::command::{ChunkId, Command};
 use crate::migration::coordinator::{Coordinator, CoordinatorError};
+use crate::migration::install::owner_after;
 use crate::migration::log::{Intent, Log};
 use crate::migration::moves::{Move, Point, Stage};
 use crate::phase::{Phase, Side};
@@ -71,8 +72,8 @@ pub(super) struct Context<'c> {
     pub(super) fence: Fence,
     pub(super) authority: ShardId,
     pub(super) mirror: ShardId,
-    /// The home of the side that won, once the wave is over.
-    pub(super) winner_home: Option<Home>,
+    /// Whom the members belong to at the authority, once the wave is over.
+    pub(super) winner: Option<Home>,
 }
 
 impl Coordinator {
@@ -90,7 +91,7 @@ impl Coordinator {
             },
             authority,
             mirror: wave.shard(side.other()),
-            winner_home: content.home(index).copied(),
+            winner: owner_after(content, wave, index),
         })
     }
 
@@ -145,7 +146,7 @@ impl Coordinator {
             fence,
             authority,
             mirror,
-            winner_home,
+            winner,
         } = self.context(run.domain)?;
         let limit = self.settings.chunk_rows;
         let chunk = ChunkId(self.id.0);
@@ -169,6 +170,7 @@ impl Coordinator {
                     term,
                     fence,
                     limit,
+                    release: run.goal == Move::Clean,
                 }
             }
             Stage::Prove => Command::Count {
@@ -176,7 +178,7 @@ impl Coordinator {
                 fence,
             },
             Stage::Collect => {
-                let Home { domain, epoch } = winner_home?;
+                let Home { domain, epoch } = winner?;
                 let fence = Fence { domain, epoch };
                 Command::Collect {
                     shard: authority,

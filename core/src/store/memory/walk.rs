@@ -58,8 +58,12 @@ impl MemoryShard {
                 }
             }
             Command::Purge {
-                term, fence, limit, ..
-            } => self.removal(*fence, Access::Purge(*term), *limit, false)?,
+                term,
+                fence,
+                limit,
+                release,
+                ..
+            } => self.purge(*fence, *term, *limit, *release)?,
             Command::Collect {
                 term, fence, limit, ..
             } => self.removal(*fence, Access::Collect(*term), *limit, true)?,
@@ -158,6 +162,22 @@ impl MemoryShard {
             })
             .collect();
         (rows, last)
+    }
+
+    fn purge(
+        &mut self,
+        fence: Fence,
+        term: Term,
+        limit: u32,
+        release: bool,
+    ) -> Result<Answer, Refusal> {
+        let answer = self.removal(fence, Access::Purge(term), limit, false)?;
+        if let (true, Answer::Removed { end: true, .. }) = (release, &answer)
+            && let Some(row) = self.guard.row(fence.domain)
+        {
+            self.guard.release(row.keyspace, fence.domain);
+        }
+        Ok(answer)
     }
 
     fn removal(

@@ -4,8 +4,8 @@ use ringshift::migration::command::{Answer, Command};
 use ringshift::recipes::sqlite as recipe;
 use ringshift::store::columns_of_guard;
 use ringshift::{
-    Access, Claim, DomainId, Fence, GuardRow, InstallRow, Refusal, Revision, Term, admit,
-    check_term, close, takes_effect,
+    Access, Claim, DomainId, Fence, GuardRow, InstallRow, Refusal, Revision, Scope, SlotRange,
+    Term, admit, check_term, close, takes_effect,
 };
 use rusqlite::Connection;
 
@@ -43,11 +43,15 @@ impl SqliteStore {
                 self.apply(*term, *fence, &rows)
             }
             Command::Purge {
-                term, fence, limit, ..
-            } => self.remove(*fence, Access::Purge(*term), *limit),
+                term,
+                fence,
+                limit,
+                release,
+                ..
+            } => self.remove(*fence, Access::Purge(*term), *limit, *release),
             Command::Collect {
                 term, fence, limit, ..
-            } => self.remove(*fence, Access::Collect(*term), *limit),
+            } => self.remove(*fence, Access::Collect(*term), *limit, false),
             Command::Guards { .. } => self.look(|connection| guards(connection).map(Ok)),
             Command::Revision { fence, .. } => self.look(|connection| {
                 let (at, guard) = domain(connection, *fence, Access::Read)?;
@@ -181,6 +185,7 @@ impl SqliteStore {
         fence: Fence,
         access: Access,
         limit: u32,
+        release: bool,
     ) -> std::result::Result<Answer, Fault> {
         let limit = limit.max(1);
         let at_once = u32::try_from(ROWS_AT_ONCE).unwrap_or(u32::MAX);
@@ -192,7 +197,13 @@ impl SqliteStore {
                 transaction::write(&writer, Durability::Relaxed, |connection| {
                     match domain(connection, fence, access)? {
                         (at, Ok(guard)) => {
-                            bulk::remove(connection, &guard, access, wanted, at).map(Ok)
+                            let rows = bulk::remove(connection, &guard, access, wanted, at)?;
+                            if release && rows < wanted {
+                                connection
+                                    .prepare_cached(recipe::RELEASE_SCOPES)?
+                                    .execute([guard.domain.0])?;
+                            }
+                            Ok(Ok(rows))
                         }
                         (_, Err(refusal)) => Ok(Err(refusal)),
                     }
@@ -279,18 +290,29 @@ fn install(connection: &Connection, all: &[InstallRow]) -> Result<()> {
                         statement.execute((keyspace, range.start, range.end, domain))?;
                     }
                 }
-                Claim::Key(key) => {
-                    connection
-                        .prepare_cached(recipe::CLAIM_KEY)?
-                        .execute((keyspace, key, domain))?;
+                Claim::Scope(scope, ranges) => {
+                    claim_scope(connection, keyspace, scope, ranges, Some(domain))?;
                 }
-                Claim::ReleaseKey(key) => {
-                    connection
-                        .prepare_cached(recipe::RELEASE_KEY)?
-                        .execute((keyspace, key))?;
+                Claim::Release(scope, ranges) => {
+                    claim_scope(connection, keyspace, scope, ranges, None)?;
                 }
             }
         }
+    }
+    Ok(())
+}
+
+fn claim_scope(
+    connection: &Connection,
+    keyspace: u16,
+    scope: &Scope,
+    ranges: &[SlotRange],
+    domain: Option<u32>,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(recipe::CLAIM_SCOPE)?;
+    for range in ranges {
+        let Scope { start, end } = scope;
+        statement.execute((keyspace, start, end, range.start, range.end, domain))?;
     }
     Ok(())
 }

@@ -21,6 +21,19 @@ fn bits(connection: &Connection, keyspace: KeyspaceId) -> Result<u8> {
     Ok(known.unwrap_or(SLOT_BITS_STORED - SHIFT_UNKNOWN))
 }
 
+/// Up to so many rows of an interval are found by their keys and sorted, chunk by chunk; more are
+/// found in the order of revisions, in one pass over the shard.
+const FEW_ROWS: i64 = 10_000;
+
+/// Whether the domain holds rows by an interval, and few of them.
+fn few_apart(connection: &Connection, guard: &GuardRow) -> Result<bool> {
+    let mut statement = connection.prepare_cached(recipe::COUNT_APART)?;
+    let limit = FEW_ROWS + 1;
+    let rows: i64 =
+        statement.query_row((guard.keyspace.0, guard.domain.0, limit), |row| row.get(0))?;
+    Ok((1..=FEW_ROWS).contains(&rows))
+}
+
 pub(super) fn changes(
     connection: &Connection,
     guard: &GuardRow,
@@ -28,10 +41,20 @@ pub(super) fn changes(
     limit: u32,
 ) -> Result<(Vec<StoredRow>, Revision)> {
     let bits = bits(connection, guard.keyspace)?;
-    let mut statement = connection.prepare_cached(recipe::CHANGES)?;
     let after_number = rows::revision_number(after);
-    let mut found =
-        statement.query((guard.keyspace.0, after_number, guard.domain.0, limit, bits))?;
+    let by_key = few_apart(connection, guard)?;
+    let text = if by_key {
+        recipe::CHANGES_APART
+    } else {
+        recipe::CHANGES
+    };
+    let mut statement = connection.prepare_cached(text)?;
+    let (keyspace, domain) = (guard.keyspace.0, guard.domain.0);
+    let mut found = if by_key {
+        statement.query((keyspace, after_number, domain, limit))?
+    } else {
+        statement.query((keyspace, after_number, domain, limit, bits))?
+    };
     let (mut all, mut last) = (Vec::new(), after);
     while let Some(row) = found.next()? {
         let stored_slot = rows::stored_slot(row, 1)?;

@@ -51,11 +51,12 @@ impl Maker<'_> {
         let roles = ["none", "authority", "mirror", "readable-mirror"];
         let start = self.rng.below(16);
         let end = start + 1 + self.rng.below(16 - start);
+        let all = json!([{"start": start, "end": end}]);
         let claims = match self.rng.below(8) {
             0 => json!([]),
-            1 => json!([{"Key": [107]}]),
-            2 => json!([{"ReleaseKey": [107]}]),
-            3 => json!([{"Slots": [{"start": start, "end": end}]}, {"Key": [0]}]),
+            1 => json!([{"Scope": [{"start": [107], "end": [107, 0]}, all]}]),
+            2 => json!([{"Release": [{"start": [107], "end": [107, 0]}, all]}]),
+            3 => json!([{"Slots": all}, {"Scope": [{"start": [0], "end": []}, all]}]),
             _ => json!([{"Slots": [{"start": start, "end": end}]}]),
         };
         let epoch = 1 + self.rng.below(3);
