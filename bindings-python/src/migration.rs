@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
-use ringshift::migration::{self, Changes, CommandId, Settings};
+use ringshift::migration::{self, Changes, CommandId, PlanOptions, Settings};
 use ringshift::{ErrorCode, Instant, ShardId, Term};
 
 use crate::convert::{Arg, data, data_from, locked, python, text_or_data_from};
@@ -30,6 +30,23 @@ impl Plan {
         data(py, &self.0.log.planned)
     }
 
+    /// Everything that it says: figures, waves, times, what can be undone, which strategy fits.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        data(py, &self.0)
+    }
+
+    /// A plan that was kept: a dict as `data` gave it, or its JSON.
+    #[staticmethod]
+    fn from_data(kept: &Bound<'_, PyAny>) -> Result<Self, Error> {
+        Ok(Self(text_or_data_from(kept, ErrorCode::Plan)?))
+    }
+
+    /// Refuses a snapshot that it wasn't made from. A coordinator asks that before it begins.
+    fn check(&self, snapshot: Arg<Bound<'_, Snapshot>>) -> Result<(), Error> {
+        Ok(self.0.check(&snapshot.0.get().0)?)
+    }
+
     fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
         python(slf.py(), "plan_text")?.call1((slf,))?.extract()
     }
@@ -39,17 +56,27 @@ impl Plan {
     }
 }
 
-/// Plans changes (`add`, `remove`, `reweight`; a dict or JSON) from a snapshot, with at most
-/// `wave_slots_max` slots a wave (0: no limit).
+/// Plans changes (a dict or JSON: `add`, `remove`, `reweight`, `move_slots`, `move_prefix` and
+/// others) from a snapshot, with at most `wave_slots_max` slots a wave (0: no limit). With
+/// `options` (`strategy`, `sizes`, `rate` and others), a strategy's settings go with the plan;
+/// without, the coordinator's own hold.
 #[pyfunction]
-#[pyo3(signature = (snapshot, changes, wave_slots_max=None))]
+#[pyo3(signature = (snapshot, changes, wave_slots_max=None, options=None))]
 pub(crate) fn plan(
     snapshot: Arg<Bound<'_, Snapshot>>,
     changes: &Bound<'_, PyAny>,
     wave_slots_max: Option<Arg<u32>>,
+    options: Option<&Bound<'_, PyAny>>,
 ) -> Result<Plan, Error> {
     let changes: Changes = text_or_data_from(changes, ErrorCode::Plan)?;
-    Ok(Plan(migration::plan(&snapshot.0.get().0, &changes, wave_slots_max.map_or(0, |max| max.0))?))
+    let snapshot = &snapshot.0.get().0;
+    let most = wave_slots_max.map_or(0, |max| max.0);
+    let Some(options) = options else {
+        return Ok(Plan(migration::plan(snapshot, &changes, most)?));
+    };
+    let mut options: PlanOptions = text_or_data_from(options, ErrorCode::Argument)?;
+    options.wave_slots_max = options.wave_slots_max.max(most);
+    Ok(Plan(migration::plan_with(snapshot, &changes, &options)?))
 }
 
 /// The guard rows of a new cluster's shard: what a `Guard` or a store installs.
@@ -107,6 +134,45 @@ impl Coordinator {
     /// Time has passed.
     fn handle_timeout(&self, now: Arg<u64>) {
         locked(&self.0).handle_timeout(Instant::from_millis(now.0));
+    }
+
+    /// How the application and its stores are: a dict; what is left out isn't known.
+    fn handle_health(&self, now: Arg<u64>, health: &Bound<'_, PyAny>) -> Result<(), Error> {
+        let health = data_from(health, ErrorCode::Argument)?;
+        locked(&self.0).handle_health(Instant::from_millis(now.0), health);
+        Ok(())
+    }
+
+    /// What the clock on the wall shows, in milliseconds since 1970-01-01 UTC, and how many minutes
+    /// local time is ahead of UTC.
+    #[pyo3(signature = (now, unix_ms, utc_offset_min=None))]
+    fn handle_wall_clock(
+        &self,
+        now: Arg<u64>,
+        unix_ms: Arg<i64>,
+        utc_offset_min: Option<Arg<i16>>,
+    ) {
+        let offset = utc_offset_min.map_or(0, |offset| offset.0);
+        locked(&self.0).handle_wall_clock(Instant::from_millis(now.0), unix_ms.0, offset);
+    }
+
+    /// Agrees to the point of no return, where `gates.finish` asks for that.
+    fn agree_to_finish(&self) {
+        locked(&self.0).agree_to_finish();
+    }
+
+    /// Where the migration stands, and what holds it.
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let status = locked(&self.0).status();
+        data(py, &status)
+    }
+
+    /// What the gates have made it decide, the oldest first; the last 256.
+    #[getter]
+    fn decisions<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let decisions: Vec<_> = locked(&self.0).decisions().cloned().collect();
+        data(py, &decisions)
     }
 
     /// Takes everything back to where it began.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
-use ringshift::record::snapshot_in;
+use ringshift::record::{advance, snapshot_in};
 use ringshift::{Draft, ErrorCode, KeyspaceId, ShardIndex, Topology};
 
 use crate::convert::{Arg, Packed, bytes_of, data, key, python, text_or_data_from};
@@ -41,6 +41,21 @@ impl Snapshot {
     /// The canonical bytes.
     fn encode<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.encode())
+    }
+
+    /// The snapshot that `bytes` lead to from this one: those of a delta, or of a whole snapshot or
+    /// record.
+    fn advance(&self, bytes: Arg<&[u8]>) -> Result<Self, Error> {
+        Ok(Self(advance(&self.0, bytes.0)?))
+    }
+
+    /// The bytes of the delta from this snapshot to a newer one.
+    fn delta<'py>(
+        &self,
+        py: Python<'py>,
+        newer: &Bound<'py, Self>,
+    ) -> Result<Bound<'py, PyBytes>, Error> {
+        Ok(PyBytes::new(py, &self.0.delta(&newer.get().0)?.encode()))
     }
 
     /// The whole content, as plain data.

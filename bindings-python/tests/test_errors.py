@@ -82,6 +82,7 @@ PROVOKED: dict[str, Callable[[], object]] = {
     "foreign_cluster": lambda: Router(FIRST).install(OTHER),
     "older_snapshot": older,
     "forked_snapshot": forked,
+    "delta_base": lambda: next_snapshot(FIRST).advance(FIRST.delta(next_snapshot(FIRST))),
     "unknown_keyspace": lambda: Router(FIRST).keyspace("nothing"),
     "unknown_attempt": lambda: Operation.read(ORDERS, "a", None, 0).handle_reply(
         0, 1, Reply.Missing()

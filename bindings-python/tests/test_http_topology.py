@@ -28,6 +28,8 @@ class Server(ThreadingHTTPServer):
         self.seen: list[dict[str, str]] = []
         self.status, self.conditions, self.cut, self.drip = 200, True, 0, 0.0
         self.chunked = False
+        self.deltas: dict[str, bytes] = {}
+        """What is answered to who has the snapshot of that tag and asks for a delta."""
         self.put(OLD)
 
     @property
@@ -56,10 +58,19 @@ class Handler(BaseHTTPRequestHandler):
             if headers.get("if-none-match") == server.tag and server.conditions:
                 server.moved.wait(wait)
             data, tag = server.data, server.tag
+        delta = server.deltas.get(headers.get("if-none-match", ""))
         if server.status != 200:
             self.send_response(server.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
+        elif delta is not None and headers.get("a-im") == "ringshift-delta":
+            self.send_response(226, "IM Used")
+            self.send_header("ETag", tag)
+            self.send_header("IM", "ringshift-delta")
+            self.send_header("Delta-Base", headers["if-none-match"])
+            self.send_header("Content-Length", str(len(delta)))
+            self.end_headers()
+            self.wfile.write(delta)
         elif headers.get("if-none-match") == tag and server.conditions:
             self.send_response(304)
             self.send_header("ETag", tag)
@@ -133,6 +144,37 @@ def test_a_fork_is_handed_on(server: Server) -> None:
     forked = demo("demo forked")
     server.put(forked)
     assert topology.fetch(forked.epoch) == forked.encode()
+
+
+def test_a_delta_is_made_whole(server: Server) -> None:
+    topology = http(server.url)
+    topology.fetch(0)
+    server.deltas[server.tag] = OLD.delta(NEW)
+    server.put(NEW)
+    assert topology.fetch(OLD.epoch) == NEW.encode()
+    assert "a-im" not in server.seen[0], "there is nothing yet that it could lead on from"
+    assert server.seen[1]["a-im"] == "ringshift-delta"
+    assert topology.fetch(NEW.epoch) is None
+    assert topology.fetch(0) == NEW.encode()
+    assert "a-im" not in server.seen[-1]
+
+
+@pytest.mark.parametrize("bad", [OLD.delta(NEW)[:-1], NEW.delta(NEW), b"", b"<html>"])
+def test_a_delta_that_doesn_t_hold_is_made_good_by_the_whole(server: Server, bad: bytes) -> None:
+    topology = http(server.url)
+    topology.fetch(0)
+    server.deltas[server.tag] = bad
+    server.put(NEW)
+    assert topology.fetch(OLD.epoch) == NEW.encode()
+    assert len(server.seen) == 3
+    assert "a-im" not in server.seen[-1]
+
+
+def test_a_delta_that_nobody_asked_for_is_an_error(server: Server) -> None:
+    server.status = 226
+    with pytest.raises(TopologySourceError) as caught:
+        http(server.url).fetch(0)
+    assert caught.value.code == "topology_io"
 
 
 def test_a_long_poll_is_answered_when_there_is_news(server: Server) -> None:

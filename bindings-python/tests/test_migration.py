@@ -175,3 +175,37 @@ def test_commands_of_no_shard_s_are_refused() -> None:
         "refused": {"stale-term": {"seen": 3}}
     }
     assert isinstance(Reply.Missing(), Reply)
+
+
+def test_bad_health_turns_it_back_and_says_why() -> None:
+    world = World()
+    first = Snapshot.decode(world.stored["snapshot"])
+    wanted = plan(first, {"add": [{"id": 3, "name": "c"}]})
+    settings = {**QUICK, "gates": {"patience_ms": 50, "recheck_ms": 5, "finish": "asked"}}
+    coordinator = Coordinator(1, settings, wanted, world.now)
+    coordinator.handle_wall_clock(world.now, 1_795_262_400_000, 60)
+    assert coordinator.status["doing"] == "takes-office"
+    with pytest.raises(ArgumentError):
+        coordinator.handle_health(world.now, {"p99": 1})
+    while True:
+        coordinator.handle_health(world.now, {"p99_us": 2000, "baseline_p99_us": 1000})
+        ((kind, told),) = coordinator.poll().items()
+        if kind == "over":
+            break
+        if kind == "wait":
+            world.now = max(world.now + 1, min(told["until"], world.now + 10))
+            coordinator.handle_timeout(world.now)
+            held = coordinator.status["held"]
+            assert held is None or held["verdicts"][0]["gate"] == "latency"
+        else:
+            coordinator.handle_answer(world.now, told["id"], world.answer(told["command"]))
+    assert "latency: 2000 µs, the limit is 1500 µs" in told["rolled-back"]["reason"]
+    assert [one["what"] for one in coordinator.decisions] == ["held", "rolled-back"]
+    assert "backup-verified" in coordinator.status["open_items"]
+
+
+def test_the_point_of_no_return_is_agreed_to_in_the_log() -> None:
+    coordinator = Coordinator(1, QUICK, None, 0)
+    assert not coordinator.log["finish_agreed"]
+    coordinator.agree_to_finish()
+    assert coordinator.log["finish_agreed"]

@@ -19,6 +19,10 @@ export function wide(value: unknown, what: string, bits = 63): bigint {
   if (typeof wide === 'bigint' && wide >= 0n && wide < 1n << BigInt(bits)) return wide;
   throw bad(what, `an integer of 0 to 2^${bits} - 1`, value);
 }
+export function offset(value: unknown): number {
+  if (Number.isInteger(value) && Math.abs(value as number) <= 1_440) return value as number;
+  throw bad('the offset', 'minutes from -1440 to 1440', value);
+}
 export function flag(value: unknown, what: string): boolean {
   if (typeof value === 'boolean') return value;
   throw bad(what, 'true or false', value);

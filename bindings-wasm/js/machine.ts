@@ -22,6 +22,13 @@ export class Snapshot extends Held<raw.Snapshot> {
   encode(): Uint8Array {
     return this._raw.encode();
   }
+  /**
+   * The snapshot that `bytes` lead to from this one, which stays as it is: those of a delta, or of
+   * a whole snapshot or record. Throws `delta_base` for a delta from another snapshot.
+   */
+  advance(bytes: Uint8Array): Snapshot {
+    return new Snapshot(this._raw.advance(check.binary(bytes, 'a delta')));
+  }
   /** When this state came into force. */
   get epoch(): number {
     return this._raw.epoch();
@@ -308,6 +315,8 @@ export function rowDigest(key: Uint8Array, version: bigint, value: Uint8Array | 
 export interface Home {
   /** The guard row, as the recipe's `GUARD_PUT` takes it: the domain first, then the keyspace. */
   readonly guard: readonly bigint[];
+  /** How many bits the keyspace's slots have; for its home only. */
+  readonly bits: readonly number[];
   /** The runs of slots that it claims; `end` is the first that it doesn't. */
   readonly slots: readonly { readonly start: number; readonly end: number }[];
   /** The intervals of keys that it claims, each in its runs of slots; an empty `end` is after every key. */
@@ -320,10 +329,11 @@ export interface Home {
 /** The homes that a snapshot gives to the shard of that number. */
 export function homes(snapshot: Snapshot, shard: number): Home[] {
   type Scope = { readonly start: number[]; readonly end: number[] };
-  type Claim = { readonly Slots?: Home['slots']; readonly Scope?: [Scope, Home['slots']] };
+  type Claim = { readonly Bits?: number; readonly Slots?: Home['slots']; readonly Scope?: [Scope, Home['slots']] };
   const all: [bigint[], Claim[]][] = raw.homes(held(snapshot, Snapshot, 'a snapshot'), check.uint(shard, 'shard'));
   return all.map(([guard, claims]) => ({
     guard,
+    bits: claims.flatMap(({ Bits }) => Bits ?? []),
     slots: claims.flatMap(({ Slots }) => Slots ?? []),
     scopes: claims.flatMap(({ Scope }) => {
       if (!Scope) return [];

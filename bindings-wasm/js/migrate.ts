@@ -6,8 +6,8 @@ import { Held, held, text } from './held.js';
 import { put } from './keys.js';
 import * as machine from './machine.js';
 import type {
-  Access, Action, Answer, Changes, Command, GuardRow, InstallRow, Key, Log, Mismatch, PhaseRow, PlanFigures, Refusal,
-  Settings, Wave,
+  Access, Action, Answer, Changes, Command, Decision, GuardRow, Health, InstallRow, Key, Log, Mismatch, PhaseRow,
+  PlanData, PlanFigures, PlanOptions, Refusal, Settings, Status, Wave,
 } from './types.js';
 
 const NEVER = 2n ** 64n - 1n;
@@ -20,19 +20,40 @@ export class Plan extends Held<raw.Plan> {
   get figures(): PlanFigures[] {
     return this._raw.figures();
   }
+  /** A plan that was kept: what `JSON.stringify` made of one. */
+  static from(kept: object | string): Plan {
+    return new Plan(raw.Plan.parse(json(kept, 'the plan')));
+  }
+  /** Everything that it says: figures, waves, times, what can be undone, which strategy fits. */
+  toJSON(): PlanData {
+    return JSON.parse(this._raw.json()) as PlanData;
+  }
+  /** Refuses a snapshot that it wasn't made from. A coordinator asks that before it begins. */
+  check(snapshot: machine.Snapshot | Uint8Array): void {
+    machine.withSnapshot(snapshot, (held) => this._raw.check(held));
+  }
+  /** The same as a table for people. */
+  override toString(): string {
+    return this._raw.text();
+  }
   /** What a coordinator begins with: the waves in their order, and the shards as they are to be. */
   get log(): Log {
     return this._raw.log();
   }
 }
 
-/** Plans changes: fewest moves, exact shares, a wave for each pair of shards. */
+/**
+ * Plans changes: fewest moves, exact shares, a wave for each pair of shards. With options, a strategy's
+ * settings go with the plan; without, the coordinator's own hold.
+ */
 export function plan(
   snapshot: machine.Snapshot | Uint8Array, changes: Changes | string, waveSlotsMax = 0,
+  options?: PlanOptions | string,
 ): Plan {
   const wish = json(changes, 'the changes');
   const most = check.uint(waveSlotsMax, 'waveSlotsMax');
-  return new Plan(machine.withSnapshot(snapshot, (held) => new raw.Plan(held, wish, most)));
+  const how = options === undefined ? undefined : json(options, 'the options');
+  return new Plan(machine.withSnapshot(snapshot, (held) => new raw.Plan(held, wish, most, how)));
 }
 
 /** The waves of a keyspace that are in a snapshot, by age: what moves now, and how far it is. */
@@ -64,6 +85,26 @@ export class Coordinator extends Held<raw.Coordinator> {
   /** Time has passed. */
   handleTimeout(now: number): void {
     this._raw.timeout(check.time(now));
+  }
+  /** How the application and its stores are. The throttle follows at once, gates when they are asked next. */
+  handleHealth(now: number, health: Health): void {
+    this._raw.health(check.time(now), json(check.object(health, 'the health'), 'the health'));
+  }
+  /** What the clock on the wall shows, in milliseconds since 1970-01-01 UTC, and how many minutes local time is ahead of UTC. */
+  handleWallClock(now: number, unixMs: number, utcOffsetMin = 0): void {
+    this._raw.wallClock(check.time(now), check.wide(unixMs, 'unixMs'), check.offset(utcOffsetMin));
+  }
+  /** Agrees to the point of no return, where `gates.finish` asks for that. */
+  agreeToFinish(): void {
+    this._raw.agreeToFinish();
+  }
+  /** Where the migration stands, and what holds it. */
+  get status(): Status {
+    return this._raw.status();
+  }
+  /** What the gates have made it decide, the oldest first; the last 256. */
+  get decisions(): Decision[] {
+    return this._raw.decisions();
   }
   /** Turns the migration round: after the present move, everything goes back to where it began. */
   rollBack(reason = ''): void {

@@ -2,6 +2,7 @@
 //!
 //! What the exports take and give is documented where people call them: in `js/machine.ts`.
 
+mod advance;
 mod convert;
 mod error;
 #[cfg(feature = "migrate")]

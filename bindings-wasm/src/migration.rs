@@ -27,15 +27,46 @@ pub struct Plan(migration::Plan);
 
 #[wasm_bindgen]
 impl Plan {
-    /// Plans changes, which are JSON.
+    /// Plans changes, which are JSON, as options say, which are JSON too. Without options the
+    /// coordinator's own settings hold.
     #[wasm_bindgen(constructor)]
-    pub fn new(snapshot: &Snapshot, changes: &str, wave_slots_max: u32) -> Answer<Plan> {
+    pub fn new(
+        snapshot: &Snapshot,
+        changes: &str,
+        wave_slots_max: u32,
+        options: Option<String>,
+    ) -> Answer<Plan> {
         let changes = parse(changes, ErrorCode::Plan)?;
-        Ok(Self(migration::plan(
-            &snapshot.0,
-            &changes,
-            wave_slots_max,
-        )?))
+        let Some(options) = options else {
+            return Ok(Self(migration::plan(
+                &snapshot.0,
+                &changes,
+                wave_slots_max,
+            )?));
+        };
+        let mut options: migration::PlanOptions = parse(&options, ErrorCode::Argument)?;
+        options.wave_slots_max = options.wave_slots_max.max(wave_slots_max);
+        Ok(Self(migration::plan_with(&snapshot.0, &changes, &options)?))
+    }
+
+    /// From its JSON.
+    pub fn parse(json: &str) -> Answer<Plan> {
+        Ok(Self(parse(json, ErrorCode::Plan)?))
+    }
+
+    /// Its JSON.
+    pub fn json(&self) -> Answer<String> {
+        serde_json::to_string(&self.0).map_err(|error| Fault::json(ErrorCode::Plan, &error))
+    }
+
+    /// Whether it is one for that snapshot.
+    pub fn check(&self, snapshot: &Snapshot) -> Answer<()> {
+        Ok(self.0.check(&snapshot.0)?)
+    }
+
+    /// A table for people.
+    pub fn text(&self) -> String {
+        self.0.to_string()
     }
 
     /// Another one, to be handed over.
@@ -114,6 +145,36 @@ impl Coordinator {
     /// Time has passed.
     pub fn timeout(&mut self, now: f64) {
         self.0.handle_timeout(instant(now));
+    }
+
+    /// How the application and its stores are, which is JSON.
+    pub fn health(&mut self, now: f64, health: &str) -> Answer<()> {
+        let health = parse(health, ErrorCode::Argument)?;
+        self.0.handle_health(instant(now), health);
+        Ok(())
+    }
+
+    /// What the clock on the wall shows.
+    #[wasm_bindgen(js_name = wallClock)]
+    pub fn wall_clock(&mut self, now: f64, unix_ms: i64, utc_offset_min: i16) {
+        self.0
+            .handle_wall_clock(instant(now), unix_ms, utc_offset_min);
+    }
+
+    /// Agrees to the point of no return.
+    #[wasm_bindgen(js_name = agreeToFinish)]
+    pub fn agree_to_finish(&mut self) {
+        self.0.agree_to_finish();
+    }
+
+    /// Where the migration stands.
+    pub fn status(&self) -> Answer {
+        plain(&self.0.status())
+    }
+
+    /// What the gates have made it decide.
+    pub fn decisions(&self) -> Answer {
+        plain(&self.0.decisions().collect::<Vec<_>>())
     }
 
     /// Turns the migration round.

@@ -52,6 +52,8 @@ codes! {
     OlderSnapshot => "older_snapshot",
     /// A snapshot of the same epoch with other content: somebody forked the history.
     ForkedSnapshot => "forked_snapshot",
+    /// A delta from another snapshot than the one at hand: fetch the whole one.
+    DeltaBase => "delta_base",
     /// No keyspace of that name.
     UnknownKeyspace => "unknown_keyspace",
     /// A reply to an attempt that the operation doesn't wait for.

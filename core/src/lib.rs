@@ -169,6 +169,7 @@ pub mod docs {
                 // that here they lead to these modules.
                 #[doc = "[ARCHITECTURE.md]: crate::docs::architecture"]
                 #[doc = "[DESIGN.md]: crate::docs::design"]
+                #[doc = "[GATES.md]: crate::docs::gates"]
                 #[doc = "[PROTOCOL.md]: crate::docs::protocol"]
                 #[doc = "[STORAGE.md]: crate::docs::storage"]
                 #[doc = ""]
@@ -183,6 +184,8 @@ pub mod docs {
         protocol = "../docs/PROTOCOL.md";
         design = "../docs/DESIGN.md";
         storage = "../docs/STORAGE.md";
+        strategies = "../docs/STRATEGIES.md";
+        gates = "../docs/GATES.md";
     }
 }
 

@@ -16,7 +16,7 @@ use crate::hash;
 use crate::ids::{Epoch, Term};
 use crate::migration::log::Log;
 use crate::snapshot::limits::SNAPSHOT_BYTES_MAX;
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::snapshot::{DELTA_MAGIC, Delta, Snapshot, SnapshotError};
 
 /// What a topology store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,4 +272,18 @@ pub fn snapshot_in(bytes: &[u8]) -> Result<Arc<Snapshot>, RecordError> {
         return Ok(Arc::new(Snapshot::decode(bytes)?));
     }
     Err(RecordError::Unknown)
+}
+
+/// The snapshot that `bytes` lead to from the one at `hand`: a delta is applied to it; of a
+/// snapshot or a record it doesn't matter what is at hand. Whether it may take that one's place,
+/// a router says.
+///
+/// # Errors
+/// [`RecordError`]. After any error with a delta, fetch the whole.
+pub fn advance(hand: &Snapshot, bytes: &[u8]) -> Result<Arc<Snapshot>, RecordError> {
+    if bytes.starts_with(&DELTA_MAGIC) {
+        let delta = Delta::decode(bytes).map_err(SnapshotError::from)?;
+        return Ok(Arc::new(hand.apply(&delta)?));
+    }
+    snapshot_in(bytes)
 }

@@ -5,16 +5,15 @@
 //! and the waves that are narrower than their slots, or at its wave.
 
 mod compile;
+mod unknown;
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::digest::in_shadow;
-use crate::error::ErrorCode;
 use crate::guard::Fence;
 use crate::hash;
 use crate::ids::{DomainId, KeyspaceId, ShardId, ShardIndex, Slot};
@@ -25,6 +24,7 @@ use crate::route::{Explanation, Plan, ReadPlace, Route, ShardShare};
 use crate::snapshot::{KeyspaceDraft, Shard, Snapshot, SnapshotError, Target};
 use crate::wave::Wave;
 use compile::{MOVING, SCOPED, Table};
+pub use unknown::UnknownKeyspace;
 
 /// Routes keys by one snapshot, and moves to the next.
 ///
@@ -47,44 +47,6 @@ pub enum Installed {
     /// It was in force already.
     Same,
 }
-
-/// No keyspace of that name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownKeyspace {
-    name: String,
-    known: String,
-}
-
-impl UnknownKeyspace {
-    /// What to say of a name that isn't in `snapshot`.
-    pub fn of(name: &str, snapshot: &Snapshot) -> Self {
-        let known = snapshot.content().keyspaces.iter();
-        Self {
-            name: name.to_string(),
-            known: known
-                .map(|keyspace| keyspace.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-        }
-    }
-
-    /// The stable slug.
-    pub const fn code(&self) -> ErrorCode {
-        ErrorCode::UnknownKeyspace
-    }
-}
-
-impl fmt::Display for UnknownKeyspace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "there is no keyspace `{}`; there are: {}",
-            self.name, self.known
-        )
-    }
-}
-
-impl core::error::Error for UnknownKeyspace {}
 
 impl Router {
     /// Compiles `snapshot`.

@@ -4,6 +4,8 @@
 //! batches, has several waves; so a phase advance is always one guard row a shard and one field of
 //! the snapshot, and what a barrier closes at once is exactly one wave.
 
+pub(crate) mod gaps;
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,7 @@ pub struct Wave {
     /// Whether a write in double-write and reversed is answered after both shards have it.
     pub strict: bool,
     /// The slots: sorted, disjoint, not empty.
+    #[serde(with = "gaps")]
     pub slots: Vec<SlotRange>,
     /// Which keys of those slots move; `None`: all that no override holds.
     pub matches: Option<Match>,

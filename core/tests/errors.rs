@@ -14,10 +14,10 @@ use ringshift::migration::{Changes, CoordinatorError, Move, PlanError, Point, pl
 use ringshift::record::{HEADER_BYTES, Record, snapshot_in};
 use ringshift::store::Look;
 use ringshift::{
-    AttemptId, Composite, DirectoryError, DomainId, Epoch, ErrorCode, ExactTable, Failure, Guard,
-    Instant, KeyRule, Operation, Outcome, Policy, Refusal, Reply, RingShard, Router, ShardId,
-    ShardIndex, Snapshot, SnapshotError, Step, Term, Topology, TopologyError, UnknownAttempt,
-    Version, Weight, ring_table,
+    AttemptId, Composite, Delta, DeltaError, DirectoryError, DomainId, Epoch, ErrorCode,
+    ExactTable, Failure, Guard, Instant, KeyRule, Operation, Outcome, Policy, Refusal, Reply,
+    RingShard, Router, ShardId, ShardIndex, Snapshot, SnapshotError, Step, Term, Topology,
+    TopologyError, UnknownAttempt, Version, Weight, ring_table,
 };
 
 fn topology(text: &str) -> Topology {
@@ -133,7 +133,9 @@ fn snapshots_and_routers() -> Vec<(ErrorCode, String)> {
     let mut flipped = bytes.clone();
     flipped.iter_mut().skip(20).for_each(|byte| *byte ^= 1);
     let foreign = changed(|d| d.cluster.push_str("-other"));
+    let foreign_to = foreign.clone();
     let forked = changed(|d| (d.epoch, d.lease_ms) = (Epoch::MAX, 9));
+    let delta = good.delta(&forked).unwrap();
     vec![
         said!(Snapshot::decode(b"").unwrap_err()),
         said!(Snapshot::decode(b"RSHT\x09\0").unwrap_err()),
@@ -146,6 +148,12 @@ fn snapshots_and_routers() -> Vec<(ErrorCode, String)> {
         said!(router.install(good.clone().into()).unwrap_err()),
         said!(router.install(forked.into()).unwrap_err()),
         said!(router.keyspace("orders").unwrap_err()),
+        said!(Delta::decode(b"").unwrap_err()),
+        said!(Delta::decode(b"RSHD\x09\0").unwrap_err()),
+        said!(Delta::decode(b"RSHD\x01\0").unwrap_err()),
+        said!(DeltaError::Damaged),
+        said!(foreign_to.apply(&delta).unwrap_err()),
+        said!(router.snapshot().apply(&delta).unwrap_err()),
     ]
 }
 

@@ -188,12 +188,15 @@ const fn about(goal: Move) -> &'static str {
     match goal {
         Move::TakeOver | Move::Decide => "take office",
         Move::Enlist => "enlist the shards",
+        Move::Grow => "split the slots",
         Move::Begin
         | Move::Mirror
         | Move::Copy
         | Move::Shadow
         | Move::Verify
+        | Move::Check
         | Move::Ramp(_)
+        | Move::Offline
         | Move::Switch
         | Move::Abort => MOVING,
         Move::Unread | Move::SwitchBack | Move::Cancel => "go back",

@@ -6,6 +6,10 @@
 
 pub mod adopt;
 pub mod client;
+pub mod plan;
+mod reporter;
 pub mod runner;
 pub mod store;
 pub mod topology;
+
+pub use reporter::Reporter;

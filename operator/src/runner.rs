@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use parking_lot::RwLock;
-use ringshift::migration::{Action, Answer, Command, Coordinator, Ending, Move, Point, Stage};
+use ringshift::migration::{
+    Action, Answer, Command, Coordinator, Ending, Health, Move, Point, Report, Stage,
+};
 use ringshift::{DomainId, Instant, ShardId};
 
 use crate::client::Stores;
@@ -18,6 +20,8 @@ use crate::topology::TopologyStore;
 pub struct Event<'e> {
     /// Where in the migration.
     pub point: Point,
+    /// The move, with the number of a ramp; `None` while the coordinator takes office.
+    pub goal: Option<Move>,
     /// The wave, if it was about one.
     pub wave: Option<DomainId>,
     /// What was asked.
@@ -39,6 +43,26 @@ pub trait Observer {
     /// A barrier is over: from the moment before the first close to the answer of the last
     /// install, writers of the wave had to wait.
     fn barrier(&mut self, _goal: Move, _wave: Option<DomainId>, _pause: Duration) {}
+
+    /// The coordinator waits: for a soak, for the throttle, or because a gate holds it.
+    fn waiting(&mut self, _coordinator: &Coordinator) {}
+
+    /// Asked twice a second at most: how the application and the stores are, if that is known.
+    fn health(&mut self) -> Option<Health> {
+        None
+    }
+
+    /// Asked every ten seconds: how many minutes local time is ahead of UTC. The calendar's hours
+    /// are in local time.
+    fn utc_offset_min(&mut self) -> i16 {
+        0
+    }
+
+    /// A report has news: what a progress bar shows. Told by a [`Reporter`](crate::Reporter).
+    fn reported(&mut self, _report: &Report, _coordinator: &Coordinator) {}
+
+    /// The coordinator's work is over.
+    fn ended(&mut self, _ending: &Ending, _coordinator: &Coordinator) {}
 
     /// Asked between commands; `Some` turns the migration round, for that reason.
     fn wants_back(&mut self, _coordinator: &Coordinator) -> Option<String> {
@@ -85,7 +109,18 @@ impl Runner {
     /// Runs until the coordinator's work is over.
     pub fn run(&self, coordinator: &mut Coordinator, observer: &mut impl Observer) -> Ending {
         let mut closed_at: Option<Clock> = None;
+        let (mut asked, mut shown) = (None, None);
         loop {
+            if is_due(&mut asked, Duration::from_millis(500))
+                && let Some(health) = observer.health()
+            {
+                coordinator.handle_health(self.now(), health);
+            }
+            if is_due(&mut shown, Duration::from_secs(10)) {
+                let offset = observer.utc_offset_min();
+                let unix_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
+                coordinator.handle_wall_clock(self.now(), unix_ms, offset);
+            }
             if let Some(reason) = observer.wants_back(coordinator) {
                 coordinator.roll_back(&reason);
             }
@@ -99,6 +134,7 @@ impl Runner {
                     wave,
                     command,
                 } => {
+                    let goal = coordinator.goal();
                     observer.before(point, wave);
                     let began = Clock::now();
                     if point.stage == Stage::CloseFrom {
@@ -109,6 +145,7 @@ impl Runner {
                     let took = began.elapsed();
                     let event = Event {
                         point,
+                        goal,
                         wave,
                         command: &command,
                         answer: &answer,
@@ -117,15 +154,20 @@ impl Runner {
                     observer.after(&event, coordinator);
                     let reopened = point.stage == Stage::InstallOther && answer == Answer::Done;
                     if reopened && let Some(closed_at) = closed_at.take() {
-                        observer.barrier(point.goal, wave, closed_at.elapsed());
+                        let goal = goal.unwrap_or(point.goal);
+                        observer.barrier(goal, wave, closed_at.elapsed());
                     }
                 }
                 Action::Wait { until } => {
+                    observer.waiting(coordinator);
                     let ms = until.since(self.now()).min(20);
                     thread::sleep(Duration::from_millis(ms));
                     coordinator.handle_timeout(self.now());
                 }
-                Action::Over(ending) => return ending,
+                Action::Over(ending) => {
+                    observer.ended(&ending, coordinator);
+                    return ending;
+                }
             }
         }
     }
@@ -144,4 +186,21 @@ impl Runner {
     fn store(&self, shard: ShardId) -> Option<Arc<dyn Store>> {
         self.stores.read().get(&shard).cloned()
     }
+}
+
+/// Milliseconds since 1970-01-01 UTC; 0 for a clock that stands before that.
+pub(crate) fn unix_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// Whether `every` has passed since the last time, which is now from here on.
+pub(crate) fn is_due(last: &mut Option<Clock>, every: Duration) -> bool {
+    let due = last.is_none_or(|last| last.elapsed() >= every);
+    if due {
+        *last = Some(Clock::now());
+    }
+    due
 }

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ringshift::migration::{
-    Answer, Changes, Command, Coordinator, CoordinatorError, Ending, Log, Move, Settings, Stage,
-    home_installs, plan,
+    Answer, Changes, Command, Coordinator, CoordinatorError, Ending, Health, Log, Move, Report,
+    Settings, Stage, home_installs, plan,
 };
 use ringshift::{
     Attempt, DomainId, Outcome, Phase, Policy, ShardId, ShardTopology, Snapshot, Term, Topology,
 };
+use ringshift_operator::Reporter;
 use ringshift_operator::client::{Client, Stores};
 use ringshift_operator::runner::{Event, Observer, Runner, Unobserved};
 use ringshift_operator::store::{Change, Chunks, Content, MemoryStore, Response, Store};
@@ -403,4 +404,73 @@ fn a_pause_holds_for_successors_until_somebody_resumes() {
     );
     let fresh = cluster.client(3);
     (0..KEYS).for_each(|key| assert_eq!(get(&fresh, key).as_deref(), Some(&b"second"[..])));
+}
+
+/// Tells a p99 that is too high while half of the reads have moved.
+struct Sick {
+    cluster_sees: Option<u32>,
+    progress: u32,
+}
+
+impl Observer for Sick {
+    fn after(&mut self, _: &Event<'_>, coordinator: &Coordinator) {
+        let snapshot = coordinator.snapshot();
+        let waves = snapshot.map(|s| s.content().keyspaces.iter().flat_map(|k| &k.waves));
+        self.cluster_sees = waves
+            .and_then(|mut waves| waves.find(|w| w.ramp_ppm > 0))
+            .map(|w| w.ramp_ppm);
+    }
+    fn health(&mut self) -> Option<Health> {
+        let trouble = self.cluster_sees == Some(500_000);
+        Some(Health {
+            p99_us: Some(if trouble { 9_000 } else { 1_000 }),
+            baseline_p99_us: Some(1_000),
+            ..Health::default()
+        })
+    }
+    fn reported(&mut self, report: &Report, _: &Coordinator) {
+        self.progress += u32::from(!report.progress().is_empty());
+    }
+}
+
+#[test]
+fn a_sick_application_turns_it_back_and_the_report_says_so() {
+    let cluster = cluster(honest);
+    let mut settings = settings();
+    settings.ramp_ms = 600;
+    settings.gates.patience_ms = 100;
+    settings.gates.recheck_ms = 20;
+    settings.gates.steps_back_max = 1;
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
+    let behind = Sick {
+        cluster_sees: None,
+        progress: 0,
+    };
+    let mut reporter = Reporter::new(&runner, behind)
+        .counting()
+        .writing(folder.path());
+    let wanted = Some(cluster.wanted.clone());
+    let mut coordinator = Coordinator::new(Term(2), Arc::new(settings), wanted, runner.now());
+    let ending = runner.run(&mut coordinator, &mut reporter);
+    let Ending::RolledBack { reason } = ending else {
+        panic!("{ending:?}")
+    };
+    assert!(reason.contains("latency: 9000 µs"), "{reason}");
+    assert!(reporter.failure().is_none());
+    assert!(reporter.behind().progress > 0);
+    let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&read("report.json")).unwrap();
+    let estimated = json
+        .pointer("/waves/0/rows_estimated")
+        .and_then(serde_json::Value::as_u64)
+        .unwrap();
+    assert!(estimated > 0 && estimated <= u64::from(KEYS));
+    let length = |list: &str| json.get(list).and_then(|list| Some(list.as_array()?.len()));
+    assert_eq!(length("decisions"), Some(4), "{json:#}");
+    // Into read-new, and out of it.
+    assert!(length("barriers") >= Some(2), "{json:#}");
+    assert!(read("report.md").contains("SteppedBack"));
+    let fresh = cluster.client(3);
+    (0..KEYS).for_each(|key| assert_eq!(get(&fresh, key).as_deref(), Some(&b"first"[..])));
 }

@@ -15,7 +15,8 @@ use ringshift::migration::command::{Answer, Command};
 use ringshift::migration::log::Log;
 use ringshift::{Epoch, ShardId, Snapshot, Term, Topology};
 use ringshift_operator::topology::{
-    FileTopology, MemoryTopology, TopologyError, TopologyStore, Watch, read_snapshot, snapshot_from,
+    FileTopology, MemoryTopology, TopologyError, TopologySource, TopologyStore, Watch,
+    read_snapshot, snapshot_from,
 };
 
 fn first(cluster: &str) -> Snapshot {

@@ -126,6 +126,7 @@ CLASSES: dict[str, type[RingshiftError]] = {
     "foreign_cluster": SnapshotError,
     "older_snapshot": SnapshotError,
     "forked_snapshot": SnapshotError,
+    "delta_base": SnapshotError,
     "unknown_keyspace": UnknownKeyspaceError,
     "unknown_attempt": UnknownAttemptError,
     "deadline": OperationFailedError,

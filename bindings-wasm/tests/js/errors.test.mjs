@@ -292,7 +292,7 @@ it('a keyspace stays valid over an install, and one instance serves both module 
 
 // Slugs that this half of the package can't say, and who says them.
 const ELSEWHERE = {
-  older_snapshot: 'vectors.test.mjs', plan: 'migration.test.mjs', stale_term: 'migration.test.mjs',
+  older_snapshot: 'vectors.test.mjs', delta_base: 'deltas.test.mjs', plan: 'migration.test.mjs', stale_term: 'migration.test.mjs',
   // Of operations that the client drives: outcomes here, errors there.
   deadline: 'the client', indeterminate: 'the client', rejected: 'the client', version_conflict: 'the client',
   wrong_role: 'the client',

@@ -180,3 +180,45 @@ it('refuses what can\'t be planned', () => {
   assert.equal(slug(() => new MemoryShard().command({ claim: { shard: 1, term: -1 } }, new Chunks())), 'argument');
   assert.equal(slug(() => new MemoryShard().command('lead', {})), 'argument');
 });
+
+it('waits where health is bad, steps back, and says why', () => {
+  const made = cluster(100);
+  const wanted = plan(made.record.snapshot, { add: [{ id: 3, name: 'c' }] });
+  const settings = { ...SETTINGS, gates: { patience_ms: 50, recheck_ms: 5, finish: 'asked' } };
+  const coordinator = new Coordinator(made.record.drawTerm(), settings, wanted, made.now);
+  const tell = (p99_us) => coordinator.handleHealth(made.now, { p99_us, baseline_p99_us: 1000 });
+  tell(2000);
+  const over = made.drive(coordinator, () => tell(2000));
+  assert.match(over['rolled-back'].reason, /latency: 2000 µs, the limit is 1500 µs/);
+  assert.deepEqual(coordinator.decisions.map((one) => one.what), ['held', 'rolled-back']);
+  const { doing, gates, checks, open, open_items } = coordinator.status;
+  assert.deepEqual(doing, { over });
+  assert.equal(open, true);
+  assert.deepEqual(gates, []);
+  assert.equal(typeof checks.keys, 'bigint');
+  assert.ok(open_items.includes('backup-verified'));
+  assert.equal(slug(() => coordinator.handleHealth(made.now, { p99: 1 })), 'argument');
+  assert.equal(slug(() => coordinator.handleHealth(made.now, null)), 'argument');
+  assert.equal(slug(() => coordinator.handleWallClock(made.now, Date.now(), 1441)), 'argument');
+});
+
+it('asks before the point of no return, and keeps to the hours', () => {
+  const made = cluster(100);
+  const wanted = plan(made.record.snapshot, { add: [{ id: 3, name: 'c' }] });
+  const calendar = { hours: ['02:00-06:00'] };
+  const settings = { ...SETTINGS, calendar, gates: { finish: 'asked' } };
+  const coordinator = new Coordinator(made.record.drawTerm(), settings, wanted, made.now);
+  const seen = new Set();
+  let waits = 0;
+  const handleTimeout = coordinator.handleTimeout.bind(coordinator);
+  coordinator.handleTimeout = (now) => {
+    handleTimeout(now);
+    const gate = coordinator.status.held?.verdicts[0]?.gate;
+    if (gate) seen.add(gate);
+    waits += gate ? 1 : 0;
+    if (gate === 'hours' && waits > 3) coordinator.handleWallClock(now, Date.UTC(2026, 10, 21, 1, 30), 60);
+    if (gate === 'consent') coordinator.agreeToFinish();
+  };
+  assert.equal(made.drive(coordinator, () => {}), 'complete');
+  assert.deepEqual([...seen], ['hours', 'consent']);
+});

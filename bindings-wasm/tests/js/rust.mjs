@@ -1,5 +1,6 @@
 // Programs of this repository's other half; cargo builds what isn't there.
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const cwd = fileURLToPath(new URL('../../..', import.meta.url));
@@ -8,6 +9,16 @@ const cwd = fileURLToPath(new URL('../../..', import.meta.url));
 export function ringshift(...args) {
   const run = ['run', '-q', '-p', 'ringshift-operator', '--bin', 'ringshift', '--', ...args];
   return execFileSync('cargo', run, { cwd, encoding: 'utf8' });
+}
+
+/** Serves the topology in the file at `path`: the process, and the topology's URL. */
+export async function serve(path) {
+  execFileSync('cargo', ['build', '-q', '-p', 'ringshift-operator', '--bin', 'ringshift'], { cwd });
+  const folder = process.env.CARGO_TARGET_DIR ?? `${cwd}/target`;
+  const given = ['serve', '--topology', path, '--listen', '127.0.0.1:0'];
+  const child = spawn(`${folder}/debug/ringshift`, given, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(child.stdout, 'data');
+  return [child, /http:\S+\/topology/.exec(line)[0]];
 }
 
 /** Starts the reshard of four SQLite shards to five in `folder`; what it ends with. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, file, fixed, http, memory } from 'ringshift';
+import { Client, Snapshot, file, fixed, http, memory } from 'ringshift';
 import { demo, resting } from './clusters.mjs';
-import { ringshift } from './rust.mjs';
+import { ringshift, serve } from './rust.mjs';
 
 const [home, moving] = [demo('at home'), demo('in double-write')];
 
@@ -119,6 +119,77 @@ test('http: tags, and 304 when there is no news', async () => {
   });
 });
 
+const deltas = JSON.parse(
+  readFileSync(new URL('../../../core/tests/vectors/deltas.json', import.meta.url), 'utf8'),
+).deltas.cases;
+const bytesOf = (text) => Buffer.from(text, 'hex');
+
+/** A server that keeps the base of a delta, and is asked for it; `answered` is what it says then. */
+async function keeping({ base, result }, answered, work) {
+  const [old, next] = [base, result].map((text) => Snapshot.decode(bytesOf(text)));
+  const tag = ({ epoch, digest }) => `"${epoch}-${digest}"`;
+  const answers = [];
+  let now = old;
+  await served((request, response) => {
+    const { 'if-none-match': have, 'a-im': asks } = request.headers;
+    const status = have === tag(now) ? 304 : have === tag(old) && asks === 'ringshift-delta' ? 226 : 200;
+    answers.push(status);
+    const im = status === 226 ? { im: 'ringshift-delta', 'delta-base': have } : {};
+    response.writeHead(status, { etag: tag(now), ...im });
+    response.end(status === 304 ? undefined : status === 226 ? answered : now.encode());
+  }, async (url) => {
+    const client = await Client.open({ topology: http(url), store: memory() });
+    assert.equal(await client.refresh(), false);
+    now = next;
+    await work(client, next, answers);
+  });
+}
+
+test('http: a client is sent what has changed since the snapshot that it has', async () => {
+  const [, one] = deltas;
+  await keeping(one, bytesOf(one.delta), async (client, next, answers) => {
+    assert.equal(await client.refresh(), true);
+    assert.equal(client.snapshot.digest, next.digest);
+    assert.equal(await client.refresh(), false);
+    assert.deepEqual(answers, [200, 304, 226, 304]);
+  });
+});
+
+test('http: a delta that doesn’t hold is made good by the whole', async () => {
+  const [before, one] = deltas;
+  const damaged = bytesOf(one.delta);
+  damaged[damaged.length - 1] ^= 1;
+  for (const bad of [damaged, bytesOf(before.delta), damaged.subarray(0, 50), Buffer.from('<html>')]) {
+    await keeping(one, bad, async (client, next, answers) => {
+      assert.equal(await client.refresh(), true);
+      assert.equal(client.snapshot.digest, next.digest);
+      assert.deepEqual(answers, [200, 304, 226, 200]);
+    });
+  }
+});
+
+test('http: `ringshift serve` sends deltas, and answers a watcher at once', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'topology');
+    writeFileSync(path, home.encode());
+    const [server, url] = await serve(path);
+    try {
+      const client = await Client.open({ topology: http(url), store: memory(), watch: true });
+      const heard = new Promise((done) => client.on('change', done));
+      await sleep(100);
+      writeFileSync(`${path}.new`, moving.encode());
+      renameSync(`${path}.new`, path);
+      assert.equal((await heard).digest, moving.digest);
+      const { source } = await (await fetch(new URL('/status.json', url))).json();
+      assert.deepEqual([source.whole, source.deltas, source.encoded], [1, 1, 1]);
+      await client.close();
+    } finally {
+      const ended = new Promise((done) => server.on('close', done));
+      server.kill('SIGINT');
+      assert.equal(await ended, 0);
+    }
+  }));
+
 test('http: a client that watches hears of news at once', async () => {
   const state = { now: home };
   await served(proper(state), async (url, requests) => {
@@ -144,6 +215,7 @@ test('http: what is wrong with an answer leaves the snapshot in force', async ()
     'a page': [(r) => r.end('<html>'), 'topology_format'],
     'nothing there': [(r) => r.writeHead(404).end(), 'topology_missing'],
     'a broken server': [(r) => r.writeHead(500).end(), 'topology_io'],
+    'a part that nobody asked for': [(r) => r.writeHead(206).end(whole.subarray(0, 90)), 'snapshot_format'],
     'no answer': [(r) => r.destroy(), 'topology_io'],
     'an answer that never ends': [(r) => r.writeHead(200).write('x'), 'topology_io'],
     'another cluster': [(r) => r.end(resting().encode()), 'foreign_cluster'],

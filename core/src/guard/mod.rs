@@ -233,6 +233,9 @@ pub enum Claim {
     Scope(Scope, Vec<SlotRange>),
     /// An interval's keys in some slots, which go back to what is around it.
     Release(Scope, Vec<SlotRange>),
+    /// The keyspace has slots of so many bits: what the shard holds in slots of fewer it holds in
+    /// each of their parts, floors included. Fewer bits than it has, or as many, change nothing.
+    Bits(u8),
 }
 
 /// One row of an install, and what its domain takes hold of when the row takes effect.

@@ -94,6 +94,7 @@ impl Guard {
                     Claim::Release(scope, ranges) => {
                         self.claim_scope(row.keyspace, scope, ranges, None);
                     }
+                    Claim::Bits(bits) => self.map.grow(row.keyspace, *bits),
                 }
             }
         }
@@ -110,6 +111,11 @@ impl Guard {
         for &range in ranges {
             self.map.claim_scope(keyspace, scope, range, domain);
         }
+    }
+
+    /// Remembers the slot bits of `keyspace`, from the first row that tells.
+    pub(crate) fn learn_bits(&mut self, keyspace: KeyspaceId, bits: u8) {
+        self.map.learn_bits(keyspace, bits);
     }
 
     /// Gives every interval that `domain` holds here back to what is around it. For the loser of

@@ -14,6 +14,8 @@ pub struct SlotMap {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Held {
+    /// How many bits the slots have, once somebody has told.
+    bits: Option<u8>,
     slots: Runs<DomainId>,
     scopes: Nest<DomainId>,
 }
@@ -29,6 +31,34 @@ impl SlotMap {
     /// The domain that holds the keys of `slot` that no interval has.
     pub fn slot_holder(&self, keyspace: KeyspaceId, slot: Slot) -> Option<DomainId> {
         self.keyspaces.get(&keyspace)?.slots.get(slot)
+    }
+
+    /// How many bits the keyspace's slots have, once an install or a row has told.
+    pub fn bits(&self, keyspace: KeyspaceId) -> Option<u8> {
+        self.keyspaces.get(&keyspace)?.bits
+    }
+
+    /// The same of every keyspace.
+    pub fn all_bits(&self) -> impl Iterator<Item = (KeyspaceId, u8)> {
+        let told = |(keyspace, held): (&KeyspaceId, &Held)| Some((*keyspace, held.bits?));
+        self.keyspaces.iter().filter_map(told)
+    }
+
+    /// Remembers how many bits the slots have, unless that is known.
+    pub(crate) fn learn_bits(&mut self, keyspace: KeyspaceId, bits: u8) {
+        let held = self.keyspaces.entry(keyspace).or_default();
+        held.bits.get_or_insert(bits);
+    }
+
+    /// Splits the slots until they have `bits` bits: each part is held as the whole was.
+    pub fn grow(&mut self, keyspace: KeyspaceId, bits: u8) {
+        let held = self.keyspaces.entry(keyspace).or_default();
+        let more = held.bits.map_or(0, |has| bits.saturating_sub(has));
+        held.bits = held.bits.max(Some(bits));
+        if more > 0 {
+            held.slots.split(more);
+            held.scopes.split(more);
+        }
     }
 
     /// Gives the slots of `range` to `domain`, whoever held them.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{Fence, GuardRow, InstallRow, Refusal};
+use crate::hash::xxh3;
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, Slot, Term, Version};
 use crate::migration::log::Log;
 use crate::snapshot::Snapshot;
@@ -179,6 +180,37 @@ pub enum Command {
         /// The slots.
         slots: Vec<Slot>,
     },
+    /// Shard: of the keys that the domain holds in these slots, the `limit` whose
+    /// [`xxh3`](crate::hash::xxh3) under `seed` is lowest; checked as a read. [`Answer::Keys`] or
+    /// [`Answer::Refused`].
+    Sample {
+        /// The shard.
+        shard: ShardId,
+        /// Domain and epoch.
+        fence: Fence,
+        /// The keyspace.
+        keyspace: KeyspaceId,
+        /// The slots.
+        slots: Vec<Slot>,
+        /// What decides between the keys.
+        seed: u64,
+        /// Keys at most.
+        limit: u32,
+    },
+    /// Shard: of these keys, those that the domain holds here; checked as a read.
+    /// [`Answer::Keys`] or [`Answer::Refused`].
+    Look {
+        /// The shard.
+        shard: ShardId,
+        /// Domain and epoch.
+        fence: Fence,
+        /// The keyspace.
+        keyspace: KeyspaceId,
+        /// The slots that the keys are in, sorted.
+        slots: Vec<Slot>,
+        /// The keys, sorted.
+        keys: Vec<Vec<u8>>,
+    },
 }
 
 /// What the world answers to a [`Command`].
@@ -264,6 +296,14 @@ pub struct KeyDigest {
     pub digest: u64,
 }
 
+/// The keys that [`Command::Sample`] asks for, out of all those that its slots hold.
+pub fn sample(mut keys: Vec<KeyDigest>, seed: u64, limit: u32) -> Vec<KeyDigest> {
+    keys.sort_by_cached_key(|digest| xxh3(&digest.key, seed));
+    keys.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    keys.sort_unstable();
+    keys
+}
+
 impl Command {
     /// The shard that the command goes to; `None` for the topology store.
     pub const fn shard(&self) -> Option<ShardId> {
@@ -280,7 +320,9 @@ impl Command {
             | Self::Count { shard, .. }
             | Self::Collect { shard, .. }
             | Self::Digests { shard, .. }
-            | Self::Keys { shard, .. } => Some(*shard),
+            | Self::Keys { shard, .. }
+            | Self::Sample { shard, .. }
+            | Self::Look { shard, .. } => Some(*shard),
         }
     }
 
@@ -301,7 +343,9 @@ impl Command {
             | Self::Count { fence, .. }
             | Self::Collect { fence, .. }
             | Self::Digests { fence, .. }
-            | Self::Keys { fence, .. } => Some(fence.domain),
+            | Self::Keys { fence, .. }
+            | Self::Sample { fence, .. }
+            | Self::Look { fence, .. } => Some(fence.domain),
         }
     }
 }

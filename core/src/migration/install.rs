@@ -176,11 +176,11 @@ pub fn home_installs(snapshot: &Snapshot, shard: ShardId) -> Vec<InstallRow> {
                 slots.extend(stable_slots(keyspace, range));
             }
         }
-        let claims = if slots.is_empty() {
-            Vec::new()
-        } else {
-            vec![Claim::Slots(slots)]
-        };
+        // Always said: a shard that has fewer, larger slots splits them first.
+        let mut claims = vec![Claim::Bits(keyspace.bits)];
+        if !slots.is_empty() {
+            claims.push(Claim::Slots(slots));
+        }
         rows.push(InstallRow {
             row: home_row(keyspace, *home),
             claims,

@@ -9,18 +9,28 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, SlotRange};
+use crate::migration::checklist::Checklist;
 use crate::migration::moves::Move;
+use crate::migration::plan::Strategy;
+use crate::migration::settings::Settings;
 use crate::scope::Match;
-use crate::snapshot::Shard;
+use crate::snapshot::{Digest, Shard};
+use crate::wave::gaps;
 
 /// The log. An empty one means that no migration is under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Log {
     /// The epoch that the plan was made from: it begins at no other.
     pub base: Epoch,
+    /// The snapshot that the plan was made from; `None` where only the epoch is known.
+    pub digest: Option<Digest>,
+    /// The strategy that the plan follows, for reports.
+    pub strategy: Strategy,
+    /// What every coordinator of this migration goes by; `None` until one begins it.
+    pub settings: Option<Settings>,
     /// Which way the migration goes.
     pub wish: Wish,
-    /// Why it goes back or is paused; empty while it goes forward.
+    /// Why it goes back or is paused, or why a wave has stepped back last.
     pub reason: String,
     /// The shards as they are to be, until the snapshot has them: new ones, new weights, draining.
     pub enlist: Option<Vec<Shard>>,
@@ -30,6 +40,14 @@ pub struct Log {
     pub delist: Vec<ShardId>,
     /// Whether the rollback window is over: what is left only finishes.
     pub finishing: bool,
+    /// Whether a wave has ended for good, so that going back no longer restores the shards' list.
+    pub kept: bool,
+    /// Keyspaces that get more slots, and their bits.
+    pub grow: Vec<(KeyspaceId, u8)>,
+    /// Whether somebody has agreed to the point of no return.
+    pub finish_agreed: bool,
+    /// What people have said about the risks.
+    pub checklist: Checklist,
     /// The waves that haven't begun, in their order.
     pub planned: Vec<PlannedWave>,
     /// The barrier that was begun.
@@ -61,6 +79,7 @@ pub struct PlannedWave {
     /// The shard that they go to.
     pub to: ShardId,
     /// The slots, in runs.
+    #[serde(with = "gaps")]
     pub slots: Vec<SlotRange>,
     /// Which keys of those slots move; `None`: all that no override holds.
     pub matches: Option<Match>,

@@ -1,20 +1,44 @@
 //! Carrying a migration out: the coordinator, as a machine of the same kind as an operation.
 
+mod calendar;
+mod checker;
+mod checklist;
 pub mod command;
 mod coordinator;
+mod gates;
 mod install;
 pub mod log;
 pub mod moves;
 mod plan;
+mod report;
+mod report_text;
 mod settings;
+mod throttle;
 mod transition;
 mod verify;
 
+pub use calendar::{Calendar, CalendarError, Date, Day, Hours, WallClock};
+pub use checker::{CheckFigures, CheckStep, Checker, Checks};
+pub use checklist::{Checklist, ChecklistRule, Item, ItemState, Mark};
 pub use command::{Answer, ChunkId, Command, CommandId, KeyDigest, SlotDigest};
-pub use coordinator::{Action, Coordinator, CoordinatorError, Ending};
+pub use coordinator::{
+    Action, Coordinator, CoordinatorError, Decided, Decision, Doing, Ending, Held, Status,
+    WaveStatus,
+};
+pub use gates::{
+    AfterPatience, Consent, Gate, GateState, Gates, Health, OwnFacts, StoreHealth, Unknown, Verdict,
+};
 pub use install::{home_installs, wave_installs};
 pub use log::{Cursor, Intent, Log, PlannedWave, Wish};
 pub use moves::{Move, Point, Stage};
-pub use plan::{Changes, Plan, PlanError, PlanFigures, plan};
+pub use plan::{
+    Advice, Amount, Balance, Changes, Circumstances, Cut, Cutover, GrowBits, Half, KeyspaceSizes,
+    MergeRanges, MoveKey, MovePrefix, MoveRange, MoveSlots, PinKeyspace, Plan, PlanError,
+    PlanFigures, PlanOptions, PlanTime, Rate, Refresh, Risk, ShardFigures, ShardRef, Sizes,
+    SlotList, SlotSize, SplitRange, Strategy, Undo, Unpin, WaveFigures, WishKey, WishMatch,
+    WishPart, advise_strategy, plan, plan_with,
+};
+pub use report::{Latency, Line, Pause, Progress, Report, Summary};
 pub use settings::Settings;
+pub use throttle::{Pace, Throttle};
 pub use verify::{Mismatch, Verifier};

@@ -15,6 +15,8 @@ pub enum Move {
     Decide,
     /// Bring new shards and new weights into the snapshot.
     Enlist,
+    /// Split slots: a keyspace gets more of them.
+    Grow,
     /// Stable to prepare.
     Begin,
     /// Prepare to double-write: purge, prove empty, install the mirror, then the authority.
@@ -25,8 +27,13 @@ pub enum Move {
     Shadow,
     /// Compare the two sides.
     Verify,
+    /// Compare some keys of the two sides, while nothing else is to be done.
+    Check,
     /// To read-new at this many keys of a million. A barrier.
     Ramp(u32),
+    /// Double-write to reversed with the writes held all the while: copies and compares behind the
+    /// closed guards. A barrier.
+    Offline,
     /// Read-new back to double-write. A barrier.
     Unread,
     /// Read-new to reversed. A barrier.
@@ -99,6 +106,10 @@ pub enum Stage {
     LookFrom,
     /// Collect tombstones.
     Collect,
+    /// Draw keys on one side.
+    Sample,
+    /// Look at them on the other.
+    Compare,
 }
 
 /// A point where a coordinator can be stopped: a stage of a kind of move.
@@ -116,12 +127,15 @@ impl Move {
         Self::TakeOver,
         Self::Decide,
         Self::Enlist,
+        Self::Grow,
         Self::Begin,
         Self::Mirror,
         Self::Copy,
         Self::Shadow,
         Self::Verify,
+        Self::Check,
         Self::Ramp(0),
+        Self::Offline,
         Self::Unread,
         Self::Switch,
         Self::SwitchBack,
@@ -139,12 +153,15 @@ impl Move {
             Self::TakeOver => "take-over",
             Self::Decide => "decide",
             Self::Enlist => "enlist",
+            Self::Grow => "grow",
             Self::Begin => "begin",
             Self::Mirror => "mirror",
             Self::Copy => "copy",
             Self::Shadow => "shadow",
             Self::Verify => "verify",
+            Self::Check => "check",
             Self::Ramp(_) => "ramp",
+            Self::Offline => "offline",
             Self::Unread => "unread",
             Self::Switch => "switch",
             Self::SwitchBack => "switch-back",
@@ -160,15 +177,22 @@ impl Move {
     /// Whether the move is a barrier: closes both guards, drains, swaps, installs.
     pub const fn is_barrier(self) -> bool {
         match self {
-            Self::Ramp(_) | Self::Unread | Self::Switch | Self::SwitchBack | Self::Abort => true,
+            Self::Ramp(_)
+            | Self::Offline
+            | Self::Unread
+            | Self::Switch
+            | Self::SwitchBack
+            | Self::Abort => true,
             Self::TakeOver
             | Self::Decide
             | Self::Enlist
+            | Self::Grow
             | Self::Begin
             | Self::Mirror
             | Self::Copy
             | Self::Shadow
             | Self::Verify
+            | Self::Check
             | Self::Finish
             | Self::Cancel
             | Self::Clean
@@ -180,20 +204,21 @@ impl Move {
     /// The stages that the move may go through, in their order.
     pub const fn stages(self) -> &'static [Stage] {
         use Stage::{
-            Apply, Claim, CloseFrom, CloseTo, Closing, Collect, DigestFrom, DigestTo, DrainApply,
-            DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log, LookFrom,
-            LookTo, Prove, Purge, Read, Reverse, Swap,
+            Apply, Claim, CloseFrom, CloseTo, Closing, Collect, Compare, DigestFrom, DigestTo,
+            DrainApply, DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log,
+            LookFrom, LookTo, Prove, Purge, Read, Reverse, Sample, Swap,
         };
         match self {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
             Self::Decide => &[Log],
             Self::Enlist => &[Log, Swap, InstallFirst],
-            Self::Begin => &[Swap, InstallFirst],
+            Self::Begin | Self::Grow => &[Swap, InstallFirst],
             Self::Mirror => &[Purge, Prove, Swap, InstallFirst, InstallOther],
             Self::Copy => &[Read, Apply, Log],
             Self::Shadow | Self::Retire => &[Swap],
             Self::Delist => &[Log, Swap],
             Self::Verify => &[DigestFrom, DigestTo, KeysFrom, KeysTo, LookTo, LookFrom],
+            Self::Check => &[Sample, Compare, LookTo, LookFrom],
             Self::Ramp(_) | Self::Unread => &[
                 Log,
                 CloseFrom,
@@ -201,6 +226,24 @@ impl Move {
                 Closing,
                 DrainRead,
                 DrainApply,
+                Swap,
+                InstallFirst,
+                InstallOther,
+            ],
+            Self::Offline => &[
+                Log,
+                CloseFrom,
+                CloseTo,
+                Closing,
+                DrainRead,
+                DrainApply,
+                DigestFrom,
+                DigestTo,
+                KeysFrom,
+                KeysTo,
+                LookTo,
+                LookFrom,
+                Reverse,
                 Swap,
                 InstallFirst,
                 InstallOther,
@@ -261,6 +304,8 @@ impl Stage {
             Self::LookTo => "look-to",
             Self::LookFrom => "look-from",
             Self::Collect => "collect",
+            Self::Sample => "sample",
+            Self::Compare => "compare",
         }
     }
 }

@@ -5,6 +5,11 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::migration::calendar::Calendar;
+use crate::migration::checker::Checks;
+use crate::migration::checklist::ChecklistRule;
+use crate::migration::gates::Gates;
+use crate::migration::throttle::Throttle;
 use crate::wave::PPM;
 
 /// What a coordinator goes by.
@@ -36,6 +41,23 @@ pub struct Settings {
     pub barrier_ms: u64,
     /// How long to wait before asking again who didn't answer.
     pub retry_ms: u64,
+    /// Whether writes of a wave are held from before the copy until the switch: one barrier leads
+    /// from double-write to reversed, and copies and compares behind the closed guards.
+    pub offline: bool,
+    /// An offline barrier that takes longer is aborted, and the migration goes back.
+    pub offline_ms: u64,
+    /// Whether each wave ends, and its rollback window with it, before the next begins.
+    pub finish_each: bool,
+    /// What must hold before a wave advances.
+    pub gates: Gates,
+    /// How fast rows are copied and removed.
+    pub throttle: Throttle,
+    /// When the migration may work.
+    pub calendar: Calendar,
+    /// How many keys are compared all the while.
+    pub checks: Checks,
+    /// What an open item of the risk checklist does.
+    pub checklist: ChecklistRule,
 }
 
 impl Default for Settings {
@@ -53,6 +75,14 @@ impl Default for Settings {
             checkpoint_chunks: 16,
             barrier_ms: 2_000,
             retry_ms: 20,
+            offline: false,
+            offline_ms: 4 * 3_600_000,
+            finish_each: false,
+            gates: Gates::default(),
+            throttle: Throttle::default(),
+            calendar: Calendar::default(),
+            checks: Checks::default(),
+            checklist: ChecklistRule::Advise,
         }
     }
 }
@@ -70,5 +100,11 @@ impl Settings {
             .filter(|&step| step > ppm)
             .min();
         Some(next.unwrap_or(PPM).min(PPM))
+    }
+
+    /// The step of the ramp before `ppm`, or `None` where there is none.
+    pub(crate) fn ramp_before(&self, ppm: u32) -> Option<u32> {
+        let steps = self.ramps_ppm.iter().copied();
+        steps.filter(|&step| step > 0 && step < ppm).max()
     }
 }

@@ -4,10 +4,11 @@
 //! finish what a dead coordinator began. The rule: first the shard that served the reads which now
 //! go elsewhere, so that nobody reads old values there while others read and write new ones.
 
-use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, SlotRange};
+use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, ShardId, ShardIndex, SlotRange};
 use crate::migration::log::PlannedWave;
 use crate::migration::moves::Move;
 use crate::phase::{Phase, Side};
+use crate::scope::Match;
 use crate::snapshot::{Draft, Entry, Home, KeyspaceDraft, Shard, Snapshot, Target, TopologyError};
 use crate::wave::{Wave, in_slots, slot_runs};
 
@@ -20,6 +21,16 @@ pub(crate) fn begin(
     strict: bool,
 ) -> Result<Draft, TopologyError> {
     let mut draft = snapshot.next_draft()?;
+    publish(&mut draft, planned, strict)?;
+    Ok(draft)
+}
+
+/// Puts the wave `planned` into `draft`, in prepare.
+pub(crate) fn publish(
+    draft: &mut Draft,
+    planned: &PlannedWave,
+    strict: bool,
+) -> Result<(), TopologyError> {
     let epoch = draft.epoch;
     let domain = draft.take_domain();
     let unknown = TopologyError::Wave {
@@ -44,7 +55,7 @@ pub(crate) fn begin(
         origin: planned.origin,
         pins: planned.pins,
     });
-    Ok(draft)
+    Ok(())
 }
 
 /// The snapshot after `goal`, for the wave `domain`.
@@ -110,6 +121,13 @@ pub(crate) fn advance(
             wave.phase = Phase::Reversed;
             wave.ramp_ppm = 0;
             wave.first = Side::To;
+            wave.authority_epoch = epoch;
+            wave.drained = epoch;
+        }
+        (Move::Offline, Phase::DoubleWrite) => {
+            wave.phase = Phase::Reversed;
+            // `from` served the reads until now.
+            wave.first = Side::From;
             wave.authority_epoch = epoch;
             wave.drained = epoch;
         }
@@ -192,6 +210,58 @@ pub(crate) fn enlist(snapshot: &Snapshot, shards: &[Shard]) -> Result<Draft, Top
     }
     draft.keyspaces = keyspaces;
     draft.shards = shards;
+    Ok(draft)
+}
+
+/// The snapshot with more slots: each is split on the shard where it is, and no row moves.
+pub(crate) fn grow(
+    snapshot: &Snapshot,
+    wished: &[(KeyspaceId, u8)],
+) -> Result<Draft, TopologyError> {
+    let mut draft = snapshot.next_draft()?;
+    let epoch = draft.epoch;
+    for &(id, bits) in wished {
+        let keyspace = draft.keyspace_mut(id);
+        let keyspace = keyspace.ok_or(TopologyError::Empty("keyspace"))?;
+        if !keyspace.waves.is_empty() {
+            return Err(TopologyError::Unsupported(
+                "more slots while waves are in flight",
+            ));
+        }
+        let more = bits.checked_sub(keyspace.bits).filter(|&more| more > 0);
+        let (Some(more), true) = (more, bits <= SLOT_BITS_MAX) else {
+            return Err(TopologyError::Range {
+                what: "slot bits",
+                value: bits.into(),
+                min: u64::from(keyspace.bits) + 1,
+                max: SLOT_BITS_MAX.into(),
+            });
+        };
+        keyspace.bits = bits;
+        for run in &mut keyspace.assignment {
+            run.len <<= more;
+        }
+        // Whoever has the old map is refused, and refreshes.
+        for home in &mut keyspace.homes {
+            home.epoch = epoch;
+        }
+        let mut directory = core::mem::take(&mut keyspace.directory);
+        for entry in &mut directory {
+            entry.epoch = epoch;
+            entry.slots = match &entry.matches {
+                // One key has the one slot that it falls into.
+                Match::Exact(key) => slot_runs([keyspace.slot_of(key)?]),
+                Match::Prefix(_) | Match::Range { .. } => {
+                    let scaled = |run: &SlotRange| SlotRange {
+                        start: run.start << more,
+                        end: run.end << more,
+                    };
+                    entry.slots.iter().map(scaled).collect()
+                }
+            };
+        }
+        keyspace.directory = directory;
+    }
     Ok(draft)
 }
 

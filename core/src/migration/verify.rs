@@ -101,6 +101,11 @@ impl Verifier {
         !self.suspects.is_empty()
     }
 
+    /// The keys that differed at the first look, sorted.
+    pub fn suspects(&self) -> Vec<Vec<u8>> {
+        self.suspects.keys().cloned().collect()
+    }
+
     /// The mirror's keys of those slots, after copying has caught up.
     pub fn second_mirror(&mut self, mirror: Vec<KeyDigest>) {
         self.second = mirror

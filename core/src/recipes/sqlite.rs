@@ -174,10 +174,15 @@ ON CONFLICT (keyspace, slot) DO UPDATE SET domain = excluded.domain";
 
     /// Gives an interval's keys, in the slots from the first up to, but without, the end, to a
     /// domain, whoever held that interval there; a domain of NULL gives them back to what is
-    /// around it. Keyspace, start, past (empty: none is after the last), first, end, domain.
+    /// around it. Keyspace, start, past (empty: none is after the last), first, end, domain. Bytes
+    /// of length 0 may come as NULL: some drivers can't tell them apart.
     CLAIM_SCOPE = "\
 INSERT INTO ringshift_claim (keyspace, start, past, slot_first, slot_end, domain)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+VALUES (?1, coalesce(?2, x''), coalesce(?3, x''), ?4, ?5, ?6)";
+
+    /// Says how many bits a keyspace's slots have. Where they had fewer, each is split: its parts
+    /// are held as it was, and keep its floor. Keyspace, bits.
+    CLAIM_BITS = "INSERT INTO ringshift_grown (keyspace, bits) VALUES (?1, ?2)";
 
     /// Gives every interval that a domain holds back to what is around it. Domain.
     RELEASE_SCOPES = "\

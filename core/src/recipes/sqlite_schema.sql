@@ -143,6 +143,39 @@ CREATE TRIGGER ringshift_scope_dropped AFTER DELETE ON ringshift_scope BEGIN
   UPDATE ringshift_scope SET parent = OLD.parent WHERE parent = OLD.scope;
 END;
 
+-- What is written to say how many bits a keyspace's slots have: those of fewer are split.
+CREATE VIEW ringshift_grown AS SELECT keyspace, bits FROM ringshift_keyspace;
+
+CREATE TRIGGER ringshift_grown_put INSTEAD OF INSERT ON ringshift_grown BEGIN
+  -- Out of the way first, below zero: parts would meet slots that are still to be split.
+  UPDATE ringshift_slot
+  SET slot = -1 - (slot << (NEW.bits - (SELECT k.bits FROM ringshift_keyspace AS k
+                                        WHERE k.keyspace = NEW.keyspace)))
+  WHERE keyspace = NEW.keyspace
+    AND NEW.bits > (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = NEW.keyspace);
+  INSERT INTO ringshift_slot (keyspace, slot, domain, floor)
+  SELECT s.keyspace, -1 - s.slot + p.n, s.domain, s.floor
+  FROM (WITH RECURSIVE part (n) AS (
+          SELECT 0 UNION ALL SELECT n + 1 FROM part
+          WHERE n + 1 < 1 << (NEW.bits - (SELECT k.bits FROM ringshift_keyspace AS k
+                                          WHERE k.keyspace = NEW.keyspace)))
+        SELECT n FROM part) AS p
+  CROSS JOIN ringshift_slot AS s
+  WHERE s.keyspace = NEW.keyspace AND s.slot < 0;
+  DELETE FROM ringshift_slot WHERE keyspace = NEW.keyspace AND slot < 0;
+  UPDATE ringshift_hold
+  SET slot_first = -1 - (slot_first << (NEW.bits - (SELECT k.bits FROM ringshift_keyspace AS k
+                                                    WHERE k.keyspace = NEW.keyspace))),
+      slot_end = slot_end << (NEW.bits - (SELECT k.bits FROM ringshift_keyspace AS k
+                                          WHERE k.keyspace = NEW.keyspace))
+  WHERE scope IN (SELECT o.scope FROM ringshift_scope AS o WHERE o.keyspace = NEW.keyspace)
+    AND NEW.bits > (SELECT k.bits FROM ringshift_keyspace AS k WHERE k.keyspace = NEW.keyspace);
+  UPDATE ringshift_hold SET slot_first = -1 - slot_first WHERE slot_first < 0;
+  UPDATE ringshift_keyspace SET bits = NEW.bits WHERE keyspace = NEW.keyspace AND bits < NEW.bits;
+  INSERT INTO ringshift_keyspace (keyspace, bits) SELECT NEW.keyspace, NEW.bits
+  WHERE NOT EXISTS (SELECT 1 FROM ringshift_keyspace AS k WHERE k.keyspace = NEW.keyspace);
+END;
+
 -- Each row with its slot, and the domain of the innermost interval around it that has the slot.
 CREATE VIEW ringshift_placed AS
 SELECT r.keyspace AS keyspace, r.key AS key, r.stored_slot AS stored_slot, r.version AS version,

@@ -58,7 +58,9 @@ impl Record {
             | Command::Count { .. }
             | Command::Collect { .. }
             | Command::Digests { .. }
-            | Command::Keys { .. } => (Answer::Unreachable, None),
+            | Command::Keys { .. }
+            | Command::Sample { .. }
+            | Command::Look { .. } => (Answer::Unreachable, None),
         }
     }
 

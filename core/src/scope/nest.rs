@@ -57,6 +57,14 @@ impl<T: Copy + Eq> Runs<T> {
         self.0 = next;
     }
 
+    /// Splits each slot into `2^more`.
+    pub(crate) fn split(&mut self, more: u8) {
+        for (run, _) in &mut self.0 {
+            run.start <<= more;
+            run.end <<= more;
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SlotRange, T)> {
         self.0.iter().copied()
     }
@@ -184,6 +192,11 @@ impl<T: Copy + Eq> Nest<T> {
             }
         }
         self.link();
+    }
+
+    /// Splits each slot into `2^more`.
+    pub(crate) fn split(&mut self, more: u8) {
+        self.0.iter_mut().for_each(|node| node.runs.split(more));
     }
 
     /// Takes from every slot of every interval the values that aren't kept.

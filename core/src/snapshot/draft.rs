@@ -10,7 +10,7 @@ use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot, SlotRan
 use crate::key::{KeyError, KeyRule};
 use crate::scope::Match;
 use crate::slotting::{Placer, Slotting};
-use crate::wave::{Wave, in_slots, slot_runs};
+use crate::wave::{Wave, gaps, in_slots, slot_runs};
 use crate::weight::Weight;
 
 /// The whole routing state of a cluster at one epoch, not validated yet.
@@ -148,6 +148,7 @@ pub struct Entry {
     pub matches: Match,
     /// Of them, those whose slot is one of these: sorted, disjoint, not empty. One key has the one
     /// slot that it falls into.
+    #[serde(with = "gaps")]
     pub slots: Vec<SlotRange>,
     /// Where they go.
     pub target: Target,

@@ -8,6 +8,7 @@ use crate::ids::{DomainId, Epoch, ShardId, ShardIndex, Slot};
 use crate::key::KeyError;
 use crate::ring::PlacementError;
 use crate::snapshot::Digest;
+use crate::snapshot::delta::DeltaError;
 use crate::snapshot::limits;
 use crate::weight::WeightError;
 
@@ -282,6 +283,8 @@ pub enum SnapshotError {
         /// Its digest.
         theirs: Digest,
     },
+    /// A delta is refused.
+    Delta(DeltaError),
 }
 
 impl SnapshotError {
@@ -298,6 +301,7 @@ impl SnapshotError {
             Self::ForeignCluster { .. } => ErrorCode::ForeignCluster,
             Self::Older { .. } => ErrorCode::OlderSnapshot,
             Self::Forked { .. } => ErrorCode::ForkedSnapshot,
+            Self::Delta(error) => error.code(),
         }
     }
 }
@@ -348,11 +352,18 @@ impl fmt::Display for SnapshotError {
                 f,
                 "two snapshots of epoch {epoch}: {ours} is in force, {theirs} was offered; find the second writer"
             ),
+            Self::Delta(error) => error.fmt(f),
         }
     }
 }
 
 impl core::error::Error for SnapshotError {}
+
+impl From<DeltaError> for SnapshotError {
+    fn from(error: DeltaError) -> Self {
+        Self::Delta(error)
+    }
+}
 
 impl From<TopologyError> for SnapshotError {
     fn from(error: TopologyError) -> Self {

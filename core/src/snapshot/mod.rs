@@ -5,6 +5,7 @@
 
 mod adopt;
 mod codec;
+mod delta;
 mod draft;
 mod error;
 mod in_front;
@@ -25,6 +26,7 @@ pub use adopt::{
     KetamaServerTopology, KetamaTopology, ModuloTopology, RedisShardTopology, RedisTopology,
     SlottingTopology,
 };
+pub use delta::{DELTA_MAGIC, Delta, DeltaError};
 pub use draft::{
     Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
 };
@@ -39,6 +41,35 @@ pub struct Digest(pub [u8; 32]);
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Hexadecimal for people, 32 bytes for machines.
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; 32]>::deserialize(deserializer).map(Self);
+        }
+        let text = String::deserialize(deserializer)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let pair = |pair: &[u8]| match pair {
+            [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        let error = || serde::de::Error::custom("a digest has 64 hexadecimal digits");
+        bytes.map(Self).ok_or_else(error)
     }
 }
 

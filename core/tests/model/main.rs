@@ -15,7 +15,7 @@ mod world;
 
 use std::sync::Arc;
 
-use ringshift::migration::{Log, PlannedWave, Settings};
+use ringshift::migration::{Checks, Log, PlannedWave, Settings, Throttle};
 use ringshift::{Epoch, KeyspaceId, Policy, ShardId, Slot, SlotRange, Topology};
 use stateright::{Checker, Model};
 
@@ -87,6 +87,9 @@ fn world(scripts: Vec<Vec<Do>>, loaded: Vec<(u8, u8)>, faults: Faults) -> World 
             checkpoint_chunks: 8,
             barrier_ms: 10,
             retry_ms: 0,
+            throttle: Throttle::OFF,
+            checks: Checks::OFF,
+            ..Settings::default()
         }),
         policy: Policy {
             deadline_ms: u32::MAX,

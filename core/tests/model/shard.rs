@@ -211,7 +211,9 @@ impl Shard {
             | Command::Swap { .. }
             | Command::SaveLog { .. }
             | Command::Digests { .. }
-            | Command::Keys { .. } => Answer::Unreachable,
+            | Command::Keys { .. }
+            | Command::Sample { .. }
+            | Command::Look { .. } => Answer::Unreachable,
         })
     }
 

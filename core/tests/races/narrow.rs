@@ -122,6 +122,22 @@ fn what_is_taken_back_is_whose_it_was() {
     }
 }
 
+/// What a wave has left behind goes with its last row: it isn't in front of what comes later and is
+/// wider.
+#[test]
+fn race_27_what_a_wave_has_held_does_not_hide_what_is_around_it() {
+    let mut w = World::new(settings());
+    w.put(MOVES, 1);
+    w.begin();
+    w.run_to(Move::Ramp(0), Stage::Log);
+    w.coordinator.roll_back("");
+    assert!(matches!(w.run_out(), Ending::RolledBack { .. }));
+    w.begin_around();
+    assert_eq!(w.run_out(), Ending::Complete);
+    w.put(MOVES, 2);
+    assert_eq!((w.held(FROM, MOVES), w.held(TO, MOVES)), (None, Some(2)));
+}
+
 /// A member that went is moved once more, and back: what the first wave has left in the shards'
 /// maps is in nobody's way.
 #[test]

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, ChunkId, Command, CommandId, Coordinator, Ending, Log, Move, PlannedWave,
-    Point, Settings, Stage, home_installs,
+    Action, Answer, Checks, ChunkId, Command, CommandId, Coordinator, Ending, Log, Move,
+    PlannedWave, Point, Settings, Stage, Throttle, home_installs,
 };
 use ringshift::{
-    Epoch, GuardRow, Instant, KeyspaceId, Phase, Refusal, Router, ShardId, Slot, SlotRange,
+    Epoch, GuardRow, Instant, KeyspaceId, Match, Phase, Refusal, Router, ShardId, Slot, SlotRange,
     Snapshot, Term, Topology, Version, Wave,
 };
 
@@ -84,6 +84,9 @@ pub(crate) fn settings() -> Settings {
         checkpoint_chunks: 8,
         barrier_ms: 10,
         retry_ms: 0,
+        throttle: Throttle::OFF,
+        checks: Checks::OFF,
+        ..Settings::default()
     }
 }
 
@@ -133,6 +136,18 @@ impl World {
     /// A coordinator that is to move the slot of [`MOVES`]. It has the term of the one before: where
     /// nobody has died, terms tell nothing apart, and epochs must.
     pub(crate) fn begin(&mut self) {
+        self.begin_wave(KIND.matches(), KIND.pins());
+    }
+
+    /// A coordinator that is to move all that is around the members in their slot: the whole slot,
+    /// or the override that they are carved from.
+    pub(crate) fn begin_around(&mut self) {
+        let around = KIND.origin();
+        let pins = around.is_some();
+        self.begin_wave(around, pins);
+    }
+
+    fn begin_wave(&mut self, matches: Option<Match>, pins: bool) {
         let start = slot_of(MOVES).0;
         // An override that went and came back has another domain.
         let origin = KIND.origin().map(|matches| {
@@ -151,9 +166,9 @@ impl World {
                 start,
                 end: start + 1,
             }],
-            matches: KIND.matches(),
+            matches,
             origin,
-            pins: KIND.pins(),
+            pins,
         };
         let wanted = Log {
             base: self.snapshot.epoch(),

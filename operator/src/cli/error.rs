@@ -40,7 +40,10 @@ impl CliError {
                 // These name the file themselves.
                 let named = matches!(
                     error,
-                    TopologyError::Missing(_) | TopologyError::Exists(_) | TopologyError::Io { .. }
+                    TopologyError::Missing(_)
+                        | TopologyError::Exists(_)
+                        | TopologyError::Http { .. }
+                        | TopologyError::Io { .. }
                 );
                 if !named {
                     let _ = write!(text, "`{}`: ", path.display());

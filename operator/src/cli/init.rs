@@ -119,7 +119,11 @@ fn shards(init: &Init) -> Result<Vec<ShardTopology>, CliError> {
         Some(count) => Err(CliError::Usage(format!(
             "`--shards {count}`: give 1 to {SHARDS_NAMED_MAX}"
         ))),
-        None => init.shard.iter().map(|text| parse_shard(text)).collect(),
+        None => init
+            .shard
+            .iter()
+            .map(|text| parse_shard("--shard", text))
+            .collect(),
     }
 }
 
@@ -135,10 +139,10 @@ fn shard(id: u32, name: String, weight: f64, zone: &str) -> ShardTopology {
     }
 }
 
-fn parse_shard(text: &str) -> Result<ShardTopology, CliError> {
+pub(super) fn parse_shard(option: &str, text: &str) -> Result<ShardTopology, CliError> {
     let wrong = |what: &str| {
         CliError::Usage(format!(
-            "`--shard {text}`: {what}; write it as 1=pg-1 or 1=pg-1,2.5,zone-a"
+            "`{option} {text}`: {what}; write it as 1=pg-1 or 1=pg-1,2.5,zone-a"
         ))
     };
     let (id, rest) = text

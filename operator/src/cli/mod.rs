@@ -7,8 +7,11 @@ mod explain;
 mod init;
 mod keys;
 mod output;
+mod plan;
 mod route;
+mod serve;
 mod show;
+mod wish;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -56,6 +59,12 @@ enum Command {
     /// Print the shards, their shares of the slots, and the waves
     #[command(after_help = ENDING)]
     Show(show::Show),
+    /// Say what a change would move, how, for how long, and whether it can be undone; changes nothing
+    #[command(after_help = ENDING)]
+    Plan(Box<plan::Plan>),
+    /// Hand the routing state out over HTTP, until Ctrl-C
+    #[command(after_help = ENDING)]
+    Serve(serve::Serve),
 }
 
 /// What `route` and `explain` have in common.
@@ -107,5 +116,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Advise(advise) => advise::run(&advise, out),
         Command::Adopt(adopt) => adopt::run(&adopt, out),
         Command::Show(show) => show::run(&show, out),
+        Command::Plan(plan) => plan::run(&plan, out),
+        Command::Serve(serve) => serve::run(&serve, out),
     }
 }

@@ -21,7 +21,7 @@ use ringshift::{
 };
 
 use crate::store::{Content, Found, OperationKey, Store};
-use crate::topology::TopologyStore;
+use crate::topology::TopologySource;
 
 pub use keyspace::ClientKeyspace;
 pub use shadows::ShadowFigures;
@@ -34,7 +34,7 @@ pub type Stores = BTreeMap<ShardId, Arc<dyn Store>>;
 pub struct Client {
     router: RwLock<Arc<Router>>,
     stores: RwLock<Arc<Stores>>,
-    topology: Arc<dyn TopologyStore>,
+    topology: Arc<dyn TopologySource>,
     gate: Mutex<RefreshGate>,
     refreshed: Condvar,
     origin: Clock,
@@ -61,7 +61,7 @@ impl Client {
     pub fn new(
         snapshot: Arc<Snapshot>,
         stores: Stores,
-        topology: Arc<dyn TopologyStore>,
+        topology: Arc<dyn TopologySource>,
         policy: Policy,
         name: u64,
     ) -> Self {
@@ -127,7 +127,7 @@ impl Client {
     }
 
     /// Where snapshots come from.
-    pub fn topology(&self) -> &dyn TopologyStore {
+    pub fn topology(&self) -> &dyn TopologySource {
         &*self.topology
     }
 

@@ -32,6 +32,13 @@ pub enum TopologyError {
     Json(serde_json::Error),
     /// 2^32 - 1 coordinators have led.
     TermsUsedUp,
+    /// A server doesn't answer, or not as it should.
+    Http {
+        /// Where.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The system said no.
     Io {
         /// What was tried.
@@ -54,7 +61,7 @@ impl TopologyError {
             Self::Rule(error) => error.code().as_str(),
             Self::Json(_) => "topology_json",
             Self::TermsUsedUp => "topology_terms",
-            Self::Io { .. } => ErrorCode::TopologyIo.as_str(),
+            Self::Io { .. } | Self::Http { .. } => ErrorCode::TopologyIo.as_str(),
         }
     }
 }
@@ -82,6 +89,10 @@ impl fmt::Display for TopologyError {
             Self::Rule(error) => error.fmt(f),
             Self::Json(error) => write!(f, "the JSON is not a topology: {error}"),
             Self::TermsUsedUp => f.write_str("no term is left; make a new cluster"),
+            Self::Http { url, reason } => write!(
+                f,
+                "can't get `{url}`: {reason}; see that `ringshift serve` runs there"
+            ),
             Self::Io { what, path, error } => {
                 write!(f, "can't {what} `{}`: {error}", path.display())
             }
@@ -100,6 +111,7 @@ impl std::error::Error for TopologyError {
             | Self::Exists(_)
             | Self::Unknown
             | Self::TooLarge { .. }
+            | Self::Http { .. }
             | Self::TermsUsedUp => None,
         }
     }

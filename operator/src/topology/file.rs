@@ -12,7 +12,7 @@ use ringshift::migration::log::Log;
 use ringshift::record::{HEADER_BYTES, Header};
 use ringshift::{Epoch, Snapshot, Term};
 
-use crate::topology::{Record, TopologyError, TopologyStore};
+use crate::topology::{Record, TopologyError, TopologySource, TopologyStore};
 
 /// Keeps this process's temporary files apart.
 static NEXT_TEMPORARY: AtomicU64 = AtomicU64::new(0);
@@ -140,6 +140,24 @@ impl FileTopology {
     }
 }
 
+impl TopologySource for FileTopology {
+    fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError> {
+        let mut file = File::open(&self.path).map_err(self.failed("read"))?;
+        let length = file.metadata().map_err(self.failed("read"))?.len();
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut file)
+            .take(HEADER_BYTES as u64)
+            .read_to_end(&mut bytes)
+            .map_err(self.failed("read"))?;
+        if Header::decode(&bytes, length)?.epoch <= newer_than {
+            return Ok(None);
+        }
+        // The open file is one record, whatever its name is given to meanwhile.
+        file.read_to_end(&mut bytes).map_err(self.failed("read"))?;
+        Ok(Some(Record::decode(&bytes)?.snapshot))
+    }
+}
+
 impl TopologyStore for FileTopology {
     fn load(&self) -> Result<Record, TopologyError> {
         Ok(Record::decode(
@@ -179,22 +197,6 @@ impl TopologyStore for FileTopology {
             *self.last_error.lock() = Some(error.to_string());
             Answer::Unreachable
         })
-    }
-
-    fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError> {
-        let mut file = File::open(&self.path).map_err(self.failed("read"))?;
-        let length = file.metadata().map_err(self.failed("read"))?.len();
-        let mut bytes = Vec::new();
-        Read::by_ref(&mut file)
-            .take(HEADER_BYTES as u64)
-            .read_to_end(&mut bytes)
-            .map_err(self.failed("read"))?;
-        if Header::decode(&bytes, length)?.epoch <= newer_than {
-            return Ok(None);
-        }
-        // The open file is one record, whatever its name is given to meanwhile.
-        file.read_to_end(&mut bytes).map_err(self.failed("read"))?;
-        Ok(Some(Record::decode(&bytes)?.snapshot))
     }
 
     fn last_error(&self) -> Option<String> {

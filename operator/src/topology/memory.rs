@@ -8,7 +8,7 @@ use ringshift::migration::command::{Answer, Command};
 use ringshift::migration::log::Log;
 use ringshift::{Epoch, Snapshot, Term};
 
-use crate::topology::{Record, TopologyError, TopologyStore};
+use crate::topology::{Record, TopologyError, TopologySource, TopologyStore};
 
 /// A record in memory.
 #[derive(Debug, Default)]
@@ -25,6 +25,14 @@ impl MemoryTopology {
 
 fn missing() -> TopologyError {
     TopologyError::Missing(PathBuf::from("memory"))
+}
+
+impl TopologySource for MemoryTopology {
+    fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError> {
+        let record = self.record.lock();
+        let snapshot = &record.as_ref().ok_or_else(missing)?.snapshot;
+        Ok((snapshot.epoch() > newer_than).then(|| Arc::clone(snapshot)))
+    }
 }
 
 impl TopologyStore for MemoryTopology {
@@ -64,12 +72,6 @@ impl TopologyStore for MemoryTopology {
             *record = next;
         }
         answer
-    }
-
-    fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError> {
-        let record = self.record.lock();
-        let snapshot = &record.as_ref().ok_or_else(missing)?.snapshot;
-        Ok((snapshot.epoch() > newer_than).then(|| Arc::clone(snapshot)))
     }
 
     fn last_error(&self) -> Option<String> {

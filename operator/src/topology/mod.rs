@@ -3,13 +3,16 @@
 //!
 //! - [`FileTopology`]: a file, for one host.
 //! - [`MemoryTopology`]: for tests.
+//! - [`HttpTopology`]: what a server says, to be read; [`serve`] is such a server.
 //! - [`Watch`]: newer snapshots, as they come.
 //! - [`read_snapshot`]: a snapshot from whatever a file holds, a topology for people included.
 
 mod error;
 mod file;
+mod http;
 mod memory;
 mod read;
+pub mod serve;
 mod watch;
 
 use std::sync::Arc;
@@ -19,13 +22,24 @@ use ringshift::{Epoch, Snapshot, Term};
 
 pub use error::TopologyError;
 pub use file::FileTopology;
+pub use http::HttpTopology;
 pub use memory::MemoryTopology;
 pub use read::{read_snapshot, snapshot_from};
 pub use ringshift::record::Record;
 pub use watch::Watch;
 
+/// Where newer snapshots come from.
+pub trait TopologySource: Send + Sync {
+    /// The snapshot in force if it is newer than that; cheap when it isn't.
+    ///
+    /// # Errors
+    /// [`TopologyError::Missing`] where there is none yet; everything that is wrong with what is
+    /// there.
+    fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError>;
+}
+
 /// The one place that says which snapshot is in force.
-pub trait TopologyStore: Send + Sync {
+pub trait TopologyStore: TopologySource {
     /// The whole record.
     ///
     /// # Errors
@@ -53,12 +67,6 @@ pub trait TopologyStore: Send + Sync {
     /// A repeated swap is recognised by its snapshot's digest, and leaves the log alone, which may
     /// have gone on since.
     fn command(&self, command: &Command) -> Answer;
-
-    /// The snapshot in force if it is newer than that; cheap when it isn't.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError>;
 
     /// The last failure of the store itself, for people.
     fn last_error(&self) -> Option<String>;

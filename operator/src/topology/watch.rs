@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use ringshift::{Epoch, Snapshot};
 
-use crate::topology::{TopologyError, TopologyStore};
+use crate::topology::{TopologyError, TopologySource};
 
-/// Asks a topology store again and again; without a thread of its own.
+/// Asks where snapshots come from again and again; without a thread of its own.
 ///
 /// As an iterator it waits for each newer snapshot, and never ends. An error is handed out once
-/// and then asking goes on: what was in force stays in force, and the store may come back.
+/// and then asking goes on: what was in force stays in force, and the source may come back.
 #[derive(Debug)]
 pub struct Watch<'s, S: ?Sized> {
-    store: &'s S,
+    source: &'s S,
     interval: Duration,
     seen: Epoch,
 }
 
-impl<'s, S: TopologyStore + ?Sized> Watch<'s, S> {
+impl<'s, S: TopologySource + ?Sized> Watch<'s, S> {
     /// Watches for snapshots newer than `seen`, asking every `interval`.
-    pub fn new(store: &'s S, seen: Epoch, interval: Duration) -> Self {
+    pub fn new(source: &'s S, seen: Epoch, interval: Duration) -> Self {
         Self {
-            store,
+            source,
             interval,
             seen,
         }
@@ -32,9 +32,9 @@ impl<'s, S: TopologyStore + ?Sized> Watch<'s, S> {
     /// Asks once, without waiting.
     ///
     /// # Errors
-    /// As [`TopologyStore::fetch`].
+    /// As [`TopologySource::fetch`].
     pub fn poll(&mut self) -> Result<Option<Arc<Snapshot>>, TopologyError> {
-        let newer = self.store.fetch(self.seen)?;
+        let newer = self.source.fetch(self.seen)?;
         if let Some(newer) = &newer {
             self.seen = newer.epoch();
         }
@@ -42,7 +42,7 @@ impl<'s, S: TopologyStore + ?Sized> Watch<'s, S> {
     }
 }
 
-impl<S: TopologyStore + ?Sized> Iterator for Watch<'_, S> {
+impl<S: TopologySource + ?Sized> Iterator for Watch<'_, S> {
     type Item = Result<Arc<Snapshot>, TopologyError>;
 
     fn next(&mut self) -> Option<Self::Item> {

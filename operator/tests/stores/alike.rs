@@ -80,6 +80,7 @@ fn guard() -> impl Strategy<Value = (GuardRow, Claim)> {
         2 => Just(Claim::Slots(vec![SlotRange { start: 0, end: 16 }])),
         3 => runs().prop_map(|runs| Claim::Scope(Scope::default(), runs)),
         2 => (1..4_u32, runs()).prop_map(|(of, runs)| Claim::Release(scope_of(of), runs)),
+        1 => (4..7_u8).prop_map(Claim::Bits),
     ];
     let numbers = (1..4_u32, 1..5_u32, 0..4_u32, 0..4_u32, any::<bool>());
     (numbers, role, claim).prop_map(

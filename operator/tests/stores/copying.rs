@@ -199,6 +199,29 @@ on_every_store! {
         assert_eq!(shard.keys(vec![]), Answer::Keys(vec![]));
     }
 
+    fn a_sample_is_drawn_by_its_seed_and_looked_at_by_key(shard) {
+        load(shard, 40);
+        let slots: Vec<_> = (0..16).map(ringshift::Slot).collect();
+        let Answer::Keys(all) = shard.keys(slots.clone()) else { panic!() };
+        let drawn = |seed, limit| match shard.sample(slots.clone(), seed, limit) {
+            Answer::Keys(keys) => keys,
+            other => panic!("{other:?}"),
+        };
+        let (seven, eight) = (drawn(7, 5), drawn(8, 5));
+        assert_eq!((seven.len(), eight.len()), (5, 5));
+        assert!(seven.is_sorted() && seven != eight);
+        assert!(seven.iter().all(|key| all.contains(key)));
+        assert_eq!(drawn(7, 5), seven);
+        let lowest = ringshift::migration::command::sample(all.clone(), 7, 5);
+        assert_eq!(seven, lowest);
+        assert_eq!(drawn(7, 1_000), all);
+        let keys = vec![b"k004".to_vec(), b"none".to_vec()];
+        let Answer::Keys(found) = shard.look_at(slots.clone(), keys.clone()) else { panic!() };
+        assert_eq!(found.iter().map(|key| key.key.as_slice()).collect::<Vec<_>>(), [b"k004"]);
+        let elsewhere = slots.into_iter().filter(|&slot| slot != shard.slot("k004")).collect();
+        assert_eq!(shard.look_at(elsewhere, keys), Answer::Keys(vec![]));
+    }
+
     fn a_pinned_key_is_copied_counted_and_purged_with_its_own_domain(shard) {
         load(shard, 10);
         let pin = DomainId(7);

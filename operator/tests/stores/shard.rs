@@ -305,6 +305,27 @@ impl Shard {
         })
     }
 
+    pub(crate) fn sample(&self, slots: Vec<Slot>, seed: u64, limit: u32) -> Answer {
+        self.command(&Command::Sample {
+            shard: SHARD,
+            fence: self.fence(),
+            keyspace: self.keyspace,
+            slots,
+            seed,
+            limit,
+        })
+    }
+
+    pub(crate) fn look_at(&self, slots: Vec<Slot>, keys: Vec<Vec<u8>>) -> Answer {
+        self.command(&Command::Look {
+            shard: SHARD,
+            fence: self.fence(),
+            keyspace: self.keyspace,
+            slots,
+            keys,
+        })
+    }
+
     pub(crate) fn slot(&self, key: &str) -> Slot {
         self.attempt(key, AttemptKind::Read).slot
     }

@@ -4,7 +4,7 @@ use ringshift::{AttemptKind, Claim, DomainId, Failure, Refusal, Reply, Role};
 use ringshift_operator::store::{Change, Content, Found};
 
 use crate::on_every_store;
-use crate::shard::{HOME, WAVE, all_slots, e, one, op, release, row, v};
+use crate::shard::{HOME, Shard, WAVE, all_slots, e, one, op, release, row, scope, v};
 
 fn written(epoch: u32, counter: u32) -> Reply {
     Reply::Written {
@@ -161,6 +161,31 @@ on_every_store! {
         assert_eq!(shard.put("hot", "x", 6), Reply::Refused(Refusal::WrongRole { current: e(2) }));
         shard.at(HOME, 3);
         assert_eq!(shard.put("hot", "three", 7), written(3, 0));
+    }
+
+    /// An interval that lacks the key's slot is climbed over, also where the one around it has come
+    /// after it, or has gone.
+    fn the_innermost_interval_that_has_the_slot_decides(shard) {
+        shard.home();
+        let slot = shard.slot("hot").0;
+        let other = (slot + 1) % 16;
+        let other = ringshift::SlotRange { start: other, end: other + 1 };
+        let interval = |prefix: &str| scope(&ringshift::Match::Prefix(prefix.as_bytes().to_vec()));
+        let [outer, middle, inner] = [7, 8, 9].map(DomainId);
+        let Claim::Scope(innermost, _) = interval("hot") else { panic!() };
+        shard.install(row(outer, 1, Role::Authority), vec![interval("h")]);
+        shard.install(row(inner, 1, Role::Authority), vec![Claim::Scope(innermost, vec![other])]);
+        let holds = |shard: &mut Shard, domain: DomainId, epoch: u32, op: u64| {
+            shard.at(domain, epoch);
+            matches!(shard.put("hot", "x", op), Reply::Written { .. })
+        };
+        assert!(holds(shard, outer, 1, 1) && !holds(shard, inner, 1, 2));
+        shard.install(row(middle, 1, Role::Authority), vec![interval("ho")]);
+        assert!(holds(shard, middle, 1, 3) && !holds(shard, outer, 1, 4));
+        shard.install(row(middle, 2, Role::Authority), vec![release(interval("ho"))]);
+        assert!(holds(shard, outer, 1, 5) && !holds(shard, middle, 2, 6));
+        shard.install(row(outer, 2, Role::Authority), vec![release(interval("h"))]);
+        assert!(holds(shard, HOME, 1, 7) && !holds(shard, outer, 2, 8));
     }
 
     fn a_closed_guard_holds_writes_back_and_serves_reads(shard) {

@@ -4,6 +4,7 @@
 //! contract, and `--check` fails when the code would write another.
 
 pub(crate) mod clusters;
+mod deltas;
 mod errors;
 pub(crate) mod operation;
 pub(crate) mod placement;
@@ -30,6 +31,7 @@ type Maker = fn() -> Result<Vec<Section>, String>;
 const FILES: &[(&str, Maker)] = &[
     ("placement.json", placement::sections),
     ("snapshot.json", snapshot::sections),
+    ("deltas.json", deltas::sections),
     ("operation.json", operation::sections),
     ("errors.json", errors::sections),
 ];

@@ -233,6 +233,8 @@ def _install(connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]], 
         row = install["row"]
         connection.execute(SQL["GUARD_PUT"], guard_columns(row))
         for claim in install["claims"]:
+            if "Bits" in claim:
+                connection.execute(SQL["CLAIM_BITS"], (row["keyspace"], claim["Bits"]))
             for slots in claim.get("Slots", ()):
                 run = (row["keyspace"], slots["start"], slots["end"], row["domain"])
                 connection.execute(SQL["CLAIM_SLOTS"], run)

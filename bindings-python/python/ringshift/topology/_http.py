@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection, Incomple
 from urllib.parse import urlsplit
 
 from ringshift._ringshift import Snapshot
-from ringshift.errors import error_of
+from ringshift.errors import RingshiftError, error_of
 
 BYTES_MAX = 128 * 1024 * 1024 + 1024
 """More bytes than any topology has."""
@@ -21,7 +21,8 @@ class HttpTopology:
     """Gets snapshot or record bytes from a URL, and only when they have changed.
 
     Asks `GET` with `If-None-Match: "<epoch>-<digest>"`, and `Prefer: wait=<seconds>` to watch; a
-    server answers 200 with the bytes, or 304. Redirects are not followed and no proxy is used.
+    server answers 200 with the bytes, 304, or 226 with the delta from the snapshot that was got
+    last (`A-IM: ringshift-delta`), which is made whole here. Redirects are not followed and no proxy is used.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class HttpTopology:
         self._headers = dict(headers or {})
         self._context = context
         self._lock = threading.Lock()
-        self._seen: tuple[int, str] | None = None
+        self._seen: Snapshot | None = None
 
     def fetch(self, newer_than: int) -> bytes | None:
         """The bytes at the URL if they are past that epoch; takes `timeout_ms` at most.
@@ -64,12 +65,29 @@ class HttpTopology:
         return news
 
     def _get(self, newer_than: int, wait_ms: int) -> bytes | None:
-        headers = {"Accept": "application/octet-stream", **self._headers}
         with self._lock:
             seen = self._seen
         # Whoever lacks what was seen here last must get it.
-        if seen is not None and seen[0] <= newer_than:
-            headers["If-None-Match"] = seen[1]
+        if seen is not None and seen.epoch > newer_than:
+            seen = None
+        snapshot = self._ask(seen, wait_ms, deltas=True)
+        if snapshot is None:
+            return None
+        with self._lock:
+            self._seen = snapshot
+        if snapshot.epoch < newer_than:
+            return None  # A server that is behind.
+        if snapshot.epoch == newer_than and snapshot == seen:
+            return None  # One that knows no conditions.
+        # Also the same epoch under another digest: whoever installs it must hear of the fork.
+        return snapshot.encode()
+
+    def _ask(self, seen: Snapshot | None, wait_ms: int, *, deltas: bool) -> Snapshot | None:
+        headers = {"Accept": "application/octet-stream", **self._headers}
+        if seen is not None:
+            headers["If-None-Match"] = f'"{seen.epoch}-{seen.digest}"'
+            if deltas:
+                headers["A-IM"] = "ringshift-delta"
         if wait_ms:
             headers["Prefer"] = f"wait={-(-wait_ms // 1000)}"
         deadline = time.monotonic() + (self._timeout_ms + wait_ms) / 1000
@@ -80,20 +98,17 @@ class HttpTopology:
             raise error_of("topology_io", text) from error
         if status == 304:
             return None
+        if status == 226 and seen is not None and deltas:
+            try:
+                return seen.advance(data)
+            except RingshiftError:
+                # Whatever was wrong with it, the whole makes good.
+                return self._ask(seen, 0, deltas=False)
         if status == 404:
             raise error_of("topology_missing", f"there is no topology at `{self.url}` (404)")
         if status != 200:
             raise error_of("topology_io", f"`{self.url}` answered {status}, not 200 or 304")
-        snapshot = Snapshot.decode(data)
-        tag = f'"{snapshot.epoch}-{snapshot.digest}"'
-        with self._lock:
-            self._seen = (snapshot.epoch, tag)
-        if snapshot.epoch < newer_than:
-            return None  # A server that is behind.
-        if snapshot.epoch == newer_than and seen is not None and seen[1] == tag:
-            return None  # One that knows no conditions.
-        # Also the same epoch under another digest: whoever installs it must hear of the fork.
-        return data
+        return Snapshot.decode(data)
 
     def _exchange(self, headers: Mapping[str, str], deadline: float) -> tuple[int, bytes]:
         connection = self._connection(deadline)

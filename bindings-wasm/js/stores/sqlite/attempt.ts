@@ -126,9 +126,10 @@ export function setUp(database: Database, snapshot: Snapshot, shard: number): bo
   try {
     return transaction(database, () => {
       if (database.row('GUARDS') !== undefined) return false;
-      for (const { guard, slots, scopes } of homes(snapshot, shard)) {
+      for (const { guard, bits, slots, scopes } of homes(snapshot, shard)) {
         const [domain, keyspace] = guard as [bigint, bigint];
         database.run('GUARD_PUT', ...guard);
+        for (const count of bits) database.run('CLAIM_BITS', keyspace, BigInt(count));
         for (const { start, end } of slots) {
           database.run('CLAIM_SLOTS', keyspace, BigInt(start), BigInt(end), domain);
         }

@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use crate::ids::{DomainId, KeyspaceId, Revision};
 use crate::migration::command::Answer;
 use crate::migration::coordinator::run::Run;
-use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Facts, Task};
+use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
 use crate::migration::install::{home_installs, wave_installs};
-use crate::migration::log::Log;
+use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Stage};
 use crate::migration::transition;
 use crate::phase::{Phase, Role};
@@ -18,6 +18,10 @@ use crate::snapshot::{Draft, Snapshot, TopologyError};
 
 impl Coordinator {
     pub(super) fn run_answered(&mut self, mut run: Run, answer: Answer) {
+        if run.goal == Move::Check {
+            return self.checked(run, answer);
+        }
+        self.spend(&run, &answer);
         let next = match (run.stage, answer) {
             (Stage::Log, Answer::Logged) => return self.logged(run),
             (Stage::Swap, Answer::Swapped) => return self.swapped(run),
@@ -66,7 +70,7 @@ impl Coordinator {
                 if run.cursor < revision {
                     Stage::DrainRead
                 } else {
-                    Self::after_drain(&mut run)
+                    self.after_drain(&mut run)
                 }
             }
             (Stage::Reverse, Answer::Revision(revision)) => {
@@ -113,8 +117,15 @@ impl Coordinator {
     /// A barrier past its deadline goes on to the next epoch with the phase as it was.
     ///
     /// The drain may be left out only where no mirror answers reads; `drained` then stays.
-    fn turn_to_abort(&self, run: &mut Run) {
-        let late = self.now.since(run.began) > self.settings.barrier_ms;
+    fn turn_to_abort(&mut self, run: &mut Run) {
+        let limit_ms = match run.goal {
+            Move::Offline => self.settings.offline_ms,
+            _ => self.settings.barrier_ms,
+        };
+        let offline = run.goal == Move::Offline;
+        // Hours, perhaps: whoever wants back or a pause needn't wait for its end.
+        let unwanted = offline && self.log.wish != Wish::Forward;
+        let late = unwanted || self.now.since(run.began) > limit_ms;
         let before_swap = matches!(
             run.stage,
             Stage::CloseFrom
@@ -122,12 +133,23 @@ impl Coordinator {
                 | Stage::Closing
                 | Stage::DrainRead
                 | Stage::DrainApply
+                | Stage::DigestFrom
+                | Stage::DigestTo
+                | Stage::KeysFrom
+                | Stage::KeysTo
+                | Stage::LookTo
+                | Stage::LookFrom
                 | Stage::Reverse
         );
         if !late || !before_swap || !run.goal.is_barrier() || run.goal == Move::Abort {
             return;
         }
         run.goal = Move::Abort;
+        self.facts.verifier = None;
+        if offline && !unwanted {
+            let reason = format!("writes were held for {limit_ms} ms, the longest that is allowed");
+            self.go_back_for(run.domain, reason);
+        }
         if run.stage == Stage::Reverse {
             run.stage = Stage::Swap;
             return;
@@ -145,12 +167,14 @@ impl Coordinator {
         match run.goal {
             Move::Copy => self.enter(run, Stage::Read),
             Move::Enlist if self.log.enlist.is_none() => self.finished(&run),
-            Move::Enlist => self.enter(run, Stage::Swap),
+            // The plan is kept; when it may begin is asked next.
+            Move::Enlist => self.task = Task::Idle,
             Move::Decide => {
                 self.undecided = false;
                 self.task = Task::Idle;
             }
             Move::Delist => self.finished(&run),
+            Move::Offline if run.chunks > 0 => self.enter(run, Stage::DrainRead),
             _ => self.enter(run, Stage::CloseFrom),
         }
     }
@@ -165,34 +189,46 @@ impl Coordinator {
             let since = context.wave.authority_epoch;
             self.log.set_cursor(domain, since, run.cursor);
         }
+        let checkpoint =
+            run.chunks > 0 && run.chunks.is_multiple_of(self.settings.checkpoint_chunks);
         if run.goal.is_barrier() {
-            let stage = if run.cursor < run.target {
+            let stage = if run.cursor < run.target && run.goal == Move::Offline && checkpoint {
+                run.chunks += 1;
+                Stage::Log
+            } else if run.cursor < run.target {
                 Stage::DrainRead
             } else {
-                Self::after_drain(&mut run)
+                self.after_drain(&mut run)
             };
             self.enter(run, stage);
         } else if end && rows <= self.settings.lag_rows_max {
-            self.facts.caught_up = true;
+            let checked = run
+                .domain
+                .is_some_and(|d| self.watch.checker.handle_caught_up(d));
+            // A check may be about another wave than the one at work.
+            self.facts.caught_up |= !checked;
             self.finished(&run);
-        } else if run.chunks > 0 && run.chunks.is_multiple_of(self.settings.checkpoint_chunks) {
+        } else if checkpoint {
             // Counted once, even if the next chunk turns out empty.
             run.chunks += 1;
             self.enter(run, Stage::Log);
+        } else if self.interrupts_copying() {
+            self.task = Task::Idle;
         } else {
             self.enter(run, Stage::Read);
         }
     }
 
-    fn after_drain(run: &mut Run) -> Stage {
+    fn after_drain(&self, run: &mut Run) -> Stage {
         run.drained = true;
         match run.goal {
-            Move::Switch | Move::SwitchBack => Stage::Reverse,
+            Move::Offline if self.settings.verify => Stage::DigestFrom,
+            Move::Switch | Move::SwitchBack | Move::Offline => Stage::Reverse,
             _ => Stage::Swap,
         }
     }
 
-    fn compared(&mut self, run: Run, answer: Answer) {
+    fn compared(&mut self, mut run: Run, answer: Answer) {
         let mut verifier = self.facts.verifier.take().unwrap_or_default();
         let next = match (run.stage, answer) {
             (Stage::DigestFrom, Answer::Digests(digests)) => {
@@ -209,6 +245,11 @@ impl Coordinator {
             }
             (Stage::KeysTo, Answer::Keys(keys)) => {
                 verifier.mirror_keys(&keys);
+                if verifier.is_suspicious() && run.goal == Move::Offline {
+                    // Nobody writes: there is nothing to catch up with.
+                    self.facts.verifier = Some(verifier);
+                    return self.enter(run, Stage::LookTo);
+                }
                 if verifier.is_suspicious() {
                     // Copying must catch up before the second look.
                     self.facts.verifier = Some(verifier);
@@ -232,7 +273,11 @@ impl Coordinator {
                         first.kind
                     );
                     self.mismatches.extend(found);
-                    self.roll_back(&reason);
+                    self.go_back_for(run.domain, reason);
+                    if run.goal == Move::Offline {
+                        run.goal = Move::Abort;
+                        return self.enter(run, Stage::Swap);
+                    }
                     self.task = Task::Idle;
                     return;
                 }
@@ -243,6 +288,8 @@ impl Coordinator {
         if let Some(stage) = next {
             self.facts.verifier = Some(verifier);
             self.enter(run, stage);
+        } else if run.goal == Move::Offline {
+            self.enter(run, Stage::Reverse);
         } else {
             self.facts.verified = true;
             self.finished(&run);
@@ -274,6 +321,10 @@ impl Coordinator {
                 *log = Log::default();
                 return transition::enlist(now, &shards);
             }
+            Move::Grow => {
+                let wished = core::mem::take(&mut log.grow);
+                return transition::grow(now, &wished);
+            }
             Move::Begin => {
                 if log.planned.is_empty() {
                     return Err(TopologyError::Empty("planned wave"));
@@ -287,10 +338,16 @@ impl Coordinator {
         let ppm = self.settings.shadow_ppm;
         let draft = transition::advance(now, keyspace, domain, run.goal, ppm, run.drained)?;
         match run.goal {
-            Move::Switch | Move::SwitchBack => log.set_cursor(domain, draft.epoch, run.reverse),
+            Move::Switch | Move::SwitchBack | Move::Offline => {
+                log.set_cursor(domain, draft.epoch, run.reverse);
+            }
             Move::Mirror => log.set_cursor(domain, draft.epoch, Revision(0)),
             Move::Retire => log.forget(domain),
-            Move::Finish => log.finishing = true,
+            Move::Finish => {
+                // With more waves to come, each has a rollback window of its own.
+                log.finishing = !self.settings.finish_each || log.planned.is_empty();
+                log.kept = true;
+            }
             _ => {}
         }
         if run.goal.is_barrier() {
@@ -311,9 +368,11 @@ impl Coordinator {
             return self.recover(CoordinatorError::Senseless { point: run.point() });
         };
         let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
+        let agreed = self.log.finish_agreed;
         self.log = log;
         // A wish that was made meanwhile outlives the swap.
         (self.log.wish, self.log.reason) = (wish, reason);
+        self.log.finish_agreed |= agreed;
         run.installs = installs_after(&snapshot, &run);
         self.snapshot = Some(snapshot);
         if run.installs.is_empty() {
@@ -327,7 +386,7 @@ impl Coordinator {
         self.recoveries = 0;
         self.task = Task::Idle;
         match run.goal {
-            Move::Copy => {}
+            Move::Copy | Move::Check => {}
             Move::Verify => {
                 // It took a while; a barrier wants a short way to the end.
                 self.facts.verifier = None;
@@ -343,12 +402,7 @@ impl Coordinator {
                 self.log = Log::default();
                 self.task = Task::Over(ending);
             }
-            _ => {
-                self.facts = Facts {
-                    since: Some(self.now),
-                    ..Facts::default()
-                }
-            }
+            goal => self.begin_phase(goal),
         }
     }
 }
@@ -359,7 +413,7 @@ fn installs_after(
     run: &Run,
 ) -> Vec<(crate::ids::ShardId, Vec<crate::guard::InstallRow>)> {
     match run.goal {
-        Move::Enlist => {
+        Move::Enlist | Move::Grow => {
             let fresh = |row: &crate::guard::InstallRow| row.row.epoch == snapshot.epoch();
             snapshot
                 .content()

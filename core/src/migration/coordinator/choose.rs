@@ -1,22 +1,32 @@
 //! Between moves: which one is next.
 
+use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::ids::DomainId;
+use crate::migration::checklist::ChecklistRule;
 use crate::migration::coordinator::advance::is_over;
 use crate::migration::coordinator::run::Run;
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Stage};
+use crate::migration::plan::check_log;
+use crate::migration::settings::Settings;
 use crate::phase::{Phase, Side};
 use crate::snapshot::{Shard, Snapshot};
+use crate::time::Instant;
 use crate::wave::Wave;
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Run(Move, Option<DomainId>),
+    /// For so long since the phase began.
     Soak(u64),
+    Until(Instant),
     Over(Ending),
+    /// Something was decided: choose anew.
+    Again,
 }
 
 impl Coordinator {
@@ -33,13 +43,22 @@ impl Coordinator {
             && self.log == Log::default()
             && waves(&snapshot).next().is_none()
         {
-            if wanted.base != snapshot.epoch() {
-                let (plan, snapshot) = (wanted.base, snapshot.epoch());
-                let error = CoordinatorError::OutdatedPlan { plan, snapshot };
+            if let Err(error) = self.check_wanted(&snapshot, &wanted) {
+                self.task = Task::Over(Ending::Stuck(error));
+                return;
+            }
+            // Every successor goes by what this one begins with.
+            if let Some(settings) = &wanted.settings {
+                self.settings = Arc::new(settings.clone());
+            }
+            let open = wanted.checklist.open(&self.settings);
+            if self.settings.checklist == ChecklistRule::Strict && !open.is_empty() {
+                let error = CoordinatorError::Unconfirmed { items: open };
                 self.task = Task::Over(Ending::Stuck(error));
                 return;
             }
             self.log = wanted;
+            self.log.settings = Some(Settings::clone(&self.settings));
             let before = Some(snapshot.content().shards.clone());
             self.log.before = self.log.before.take().or(before);
             return self.start(Move::Enlist, Stage::Log, None);
@@ -48,7 +67,10 @@ impl Coordinator {
             return self.start(Move::Decide, Stage::Log, None);
         }
         let next = match self.log.wish {
-            Wish::Forward => self.next_forward(&snapshot),
+            Wish::Forward => {
+                let next = self.next_forward(&snapshot);
+                self.watched(&snapshot, next)
+            }
             Wish::Back => self.next_back(&snapshot),
             Wish::Pause => Next::Over(Ending::Paused {
                 reason: self.log.reason.clone(),
@@ -57,23 +79,38 @@ impl Coordinator {
         match next {
             Next::Over(ending) => self.task = Task::Over(ending),
             Next::Soak(ms) => {
-                let since = *self.facts.since.get_or_insert(self.now);
-                self.task = Task::Soak {
-                    until: since.after(ms),
-                };
+                self.facts.since.get_or_insert(self.now);
+                let until = self.soak_until(&snapshot, ms);
+                self.task = Task::Soak { until };
             }
+            Next::Until(until) => self.task = Task::Soak { until },
+            Next::Again => {}
             Next::Run(goal, domain) => {
                 let stage = match goal {
                     Move::Delist if self.shards_at_end(&snapshot) == snapshot.content().shards => {
                         Stage::Log
                     }
                     Move::Verify if self.facts.verifier.is_some() => Stage::LookTo,
-                    Move::Enlist | Move::Delist => Stage::Swap,
+                    Move::Check => self.check_stage(&snapshot),
+                    Move::Enlist | Move::Grow | Move::Delist => Stage::Swap,
                     _ => goal.stages().first().copied().unwrap_or(Stage::Swap),
                 };
                 self.start(goal, stage, domain);
             }
         }
+    }
+
+    fn check_wanted(&self, snapshot: &Snapshot, wanted: &Log) -> Result<(), CoordinatorError> {
+        let other = wanted.digest.is_some_and(|plan| plan != snapshot.digest());
+        if wanted.base != snapshot.epoch() || other {
+            return Err(CoordinatorError::OutdatedPlan {
+                plan: wanted.base,
+                snapshot: snapshot.epoch(),
+            });
+        }
+        check_log(snapshot, wanted).map_err(|error| CoordinatorError::BadPlan {
+            message: error.to_string(),
+        })
     }
 
     fn start(&mut self, goal: Move, stage: Stage, domain: Option<DomainId>) {
@@ -92,7 +129,7 @@ impl Coordinator {
             .intent
             .filter(|intent| intent.domain == domain)
             .map(|i| i.goal);
-        let forward = |goal: Move| matches!(goal, Move::Ramp(_) | Move::Switch);
+        let forward = |goal: Move| matches!(goal, Move::Ramp(_) | Move::Offline | Move::Switch);
         let goal = intent.filter(|&goal| {
             self.find_wave(domain)
                 .is_some_and(|(_, _, wave)| Self::barrier_fits(wave, goal))
@@ -105,16 +142,21 @@ impl Coordinator {
         if self.log.enlist.is_some() {
             return Next::Run(Move::Enlist, None);
         }
+        if !self.log.grow.is_empty() {
+            return Next::Run(Move::Grow, None);
+        }
         if let Some(over) = waves(snapshot).find(|wave| is_over(wave.phase)) {
             return self.clean_up(over);
         }
         if let Some(wave) = waves(snapshot).find(|wave| wave.phase != Phase::Reversed) {
             return self.next_of(wave);
         }
-        if !self.log.planned.is_empty() {
+        let first = waves(snapshot).next();
+        let planned = !self.log.planned.is_empty();
+        if planned && (first.is_none() || !self.settings.finish_each) {
             return Next::Run(Move::Begin, None);
         }
-        let Some(first) = waves(snapshot).next() else {
+        let Some(first) = first else {
             return self.end(snapshot);
         };
         match self.soaking(self.settings.reversed_ms) {
@@ -128,6 +170,7 @@ impl Coordinator {
         let settings = &self.settings;
         match wave.phase {
             Phase::Prepare => Next::Run(Move::Mirror, domain),
+            Phase::DoubleWrite if settings.offline => Next::Run(Move::Offline, domain),
             Phase::DoubleWrite | Phase::ShadowRead | Phase::ReadNew => {
                 let soak_ms = match wave.phase {
                     Phase::ShadowRead => settings.shadow_ms,
@@ -209,7 +252,7 @@ impl Coordinator {
     /// The shards that stay on the list when all waves are over.
     pub(super) fn shards_at_end(&self, snapshot: &Snapshot) -> Vec<Shard> {
         match (self.log.wish, &self.log.before) {
-            (Wish::Back, Some(before)) if !self.log.finishing => before.clone(),
+            (Wish::Back, Some(before)) if !self.log.kept => before.clone(),
             (Wish::Back, _) => snapshot.content().shards.clone(),
             (Wish::Forward | Wish::Pause, _) => {
                 let stays = |shard: &&Shard| !self.log.delist.contains(&shard.id);
@@ -231,7 +274,7 @@ impl Coordinator {
 }
 
 /// All waves, by keyspace and age.
-fn waves(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Wave> {
+pub(super) fn waves(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Wave> {
     snapshot
         .content()
         .keyspaces

@@ -5,9 +5,13 @@
 //! snapshot and the guards say what has happened, the log what was meant.
 
 mod advance;
+mod checking;
 mod choose;
+mod hold;
 mod office;
 mod run;
+mod status;
+mod watch;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -20,6 +24,7 @@ use serde::Serialize;
 use crate::error::ErrorCode;
 use crate::guard::Refusal;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, Term};
+use crate::migration::checklist::Item;
 use crate::migration::command::{Answer, Command, CommandId};
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Point};
@@ -29,6 +34,10 @@ use crate::snapshot::{Snapshot, TopologyError};
 use crate::time::Instant;
 use office::Office;
 use run::Run;
+use watch::Watch;
+
+pub use status::{Doing, Status, WaveStatus};
+pub use watch::{Decided, Decision, Held};
 
 /// What a coordinator wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -103,6 +112,16 @@ pub enum CoordinatorError {
         /// The epoch in force.
         snapshot: Epoch,
     },
+    /// The plan can't be carried out on the snapshot in force.
+    BadPlan {
+        /// Why.
+        message: String,
+    },
+    /// The risk checklist is strict, and items of it are open.
+    Unconfirmed {
+        /// The items.
+        items: Vec<Item>,
+    },
     /// A shard goes on refusing a command, whatever is read again.
     Refused {
         /// The shard.
@@ -133,7 +152,10 @@ impl CoordinatorError {
             Self::GuardAhead { .. } => ErrorCode::ForkedSnapshot,
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Topology { .. } => ErrorCode::Topology,
-            Self::OutdatedPlan { .. } | Self::Senseless { .. } => ErrorCode::Plan,
+            Self::OutdatedPlan { .. }
+            | Self::BadPlan { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Senseless { .. } => ErrorCode::Plan,
         }
     }
 }
@@ -154,6 +176,14 @@ impl fmt::Display for CoordinatorError {
                 f,
                 "the plan was made from epoch {plan}, epoch {snapshot} is in force; plan again"
             ),
+            Self::BadPlan { message } => f.write_str(message),
+            Self::Unconfirmed { items } => {
+                f.write_str("the risk checklist has open items; confirm or waive ")?;
+                for (i, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
             Self::Refused {
                 shard: Some(shard),
                 point,
@@ -179,9 +209,10 @@ impl core::error::Error for CoordinatorError {}
 /// Carries a migration out.
 ///
 /// - Output: [`poll`](Self::poll).
-/// - Inputs: `handle_answer`, `handle_timeout`; early, late and repeated calls do nothing.
-/// - Commands: `roll_back`, `pause`, `resume`.
-/// - Getters: `snapshot`, `log`, `mismatches`.
+/// - Inputs: `handle_answer`, `handle_timeout`, `handle_health`, `handle_wall_clock`; early, late and
+///   repeated calls do nothing.
+/// - Commands: `roll_back`, `pause`, `resume`, `agree_to_finish`.
+/// - Getters: `snapshot`, `log`, `mismatches`, `status`, `decisions`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Coordinator {
     settings: Arc<Settings>,
@@ -205,6 +236,7 @@ pub struct Coordinator {
     /// The ended wave whose loser was purged.
     cleaned: Option<DomainId>,
     mismatches: Vec<Mismatch>,
+    watch: Watch,
     now: Instant,
 }
 
@@ -242,6 +274,9 @@ impl Coordinator {
     /// A coordinator of `term`, which must be above every term before. It takes office, finishes
     /// what its predecessor left, and goes on with the migration in the log. Where there is none,
     /// it begins `wanted`.
+    ///
+    /// `settings` hold where the log has none: a migration keeps those that it was begun with, so
+    /// that every successor carries it out alike.
     pub fn new(term: Term, settings: Arc<Settings>, wanted: Option<Log>, now: Instant) -> Self {
         Self {
             settings,
@@ -258,6 +293,7 @@ impl Coordinator {
             undecided: false,
             cleaned: None,
             mismatches: Vec::new(),
+            watch: Watch::default(),
             now,
         }
     }
@@ -294,6 +330,8 @@ impl Coordinator {
     /// Goes on with a paused migration.
     pub fn resume(&mut self) {
         if self.log.wish == Wish::Pause {
+            // Whoever says so has seen them.
+            self.watch.own.mismatches = 0;
             self.wish(Wish::Forward, "");
         }
     }
@@ -303,8 +341,10 @@ impl Coordinator {
         self.log.wish = wish;
         self.log.reason = reason.into();
         self.undecided = true;
+        self.watch.retreat = None;
+        self.watch.held = None;
         let paused = matches!(self.task, Task::Over(Ending::Paused { .. }));
-        if paused || matches!(self.task, Task::Soak { .. }) {
+        if paused || matches!(self.task, Task::Soak { .. }) || self.waits_to_copy() {
             self.task = Task::Idle;
         }
     }
@@ -321,6 +361,11 @@ impl Coordinator {
                 return Action::Wait {
                     until: self.not_before,
                 };
+            }
+            if let Task::Move(run) = &self.task
+                && let Some(until) = self.paced(run)
+            {
+                return Action::Wait { until };
             }
             let made = match &self.task {
                 Task::Over(ending) => return Action::Over(ending.clone()),
@@ -359,6 +404,10 @@ impl Coordinator {
             ) => {
                 self.task = Task::Over(Ending::SteppedDown { term });
             }
+            (Task::Move(run), Answer::Unreachable) if self.is_check(&run) => {
+                self.not_before = self.now.after(self.settings.retry_ms);
+                self.watch.checker.handle_silence();
+            }
             (Task::Move(run), Answer::Unreachable) => {
                 self.not_before = self.now.after(self.settings.retry_ms);
                 self.task = Task::Move(Box::new(self.after_silence(*run)));
@@ -383,7 +432,11 @@ impl Coordinator {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let waits = self.waits_to_copy();
         self.now = self.now.max(now);
+        if waits && self.interrupts_copying() {
+            self.task = Task::Idle;
+        }
         if let Task::Soak { until } = self.task
             && until <= self.now
         {

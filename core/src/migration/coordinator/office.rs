@@ -2,6 +2,7 @@
 //! begun. (The take-over of `docs/PROTOCOL.md`, T1 to T7.)
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::guard::{GuardRow, InstallRow};
@@ -90,9 +91,16 @@ impl Coordinator {
                 self.snapshot = Some(snapshot);
                 // A wish that was made here and isn't written down yet outlives a second reading.
                 let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
+                let agreed = self.log.finish_agreed;
                 self.log = log;
+                if let Some(settings) = &self.log.settings
+                    && *settings != *self.settings
+                {
+                    self.settings = Arc::new(settings.clone());
+                }
                 if self.undecided {
                     (self.log.wish, self.log.reason) = (wish, reason);
+                    self.log.finish_agreed |= agreed;
                 }
                 self.facts = super::Facts::default();
                 self.closed = None;

@@ -140,6 +140,9 @@ impl Coordinator {
             }
             _ => {}
         }
+        if run.goal == Move::Check {
+            return self.check_command(run);
+        }
         let Context {
             keyspace,
             wave,
@@ -238,7 +241,9 @@ impl Coordinator {
                 keyspace,
                 slots: slots(),
             },
-            Stage::Lead
+            Stage::Sample
+            | Stage::Compare
+            | Stage::Lead
             | Stage::Claim
             | Stage::Guards
             | Stage::Log
@@ -267,6 +272,7 @@ impl Coordinator {
                 Phase::ReadNew => ppm != wave.ramp_ppm,
                 Phase::Prepare | Phase::Reversed | Phase::Ended(Side::From | Side::To) => false,
             },
+            Move::Offline => wave.phase == Phase::DoubleWrite,
             Move::Unread => wave.phase == Phase::ReadNew,
             Move::Switch => wave.phase == Phase::ReadNew && wave.ramp_ppm == crate::wave::PPM,
             Move::SwitchBack => wave.phase == Phase::Reversed,

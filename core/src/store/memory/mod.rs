@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::advise::StoredSize;
 use crate::guard::{Guard, InstallRow, Refusal};
-use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Term, Version};
+use crate::ids::{DomainId, KeyspaceId, Revision, SLOT_BITS_STORED, Slot, Term, Version};
 use crate::migration::command::ChunkId;
 use crate::step::Attempt;
 use crate::store::decide::{Decision, Effect, Present};
@@ -38,7 +38,6 @@ pub struct MemoryShard {
     /// The same rows, by the revision of their last change.
     changed: BTreeMap<Revision, RowKey>,
     floors: BTreeMap<(KeyspaceId, Slot), Version>,
-    bits: BTreeMap<KeyspaceId, u8>,
     revision: Revision,
 }
 
@@ -98,7 +97,31 @@ impl MemoryShard {
     /// # Errors
     /// [`Refusal::StaleTerm`] when a coordinator of a higher term has been here.
     pub fn install(&mut self, term: Term, rows: &[InstallRow]) -> Result<(), Refusal> {
-        self.guard.install(term, rows)
+        let before: Vec<(KeyspaceId, u8)> = self.guard.map().all_bits().collect();
+        self.guard.install(term, rows)?;
+        for (keyspace, had) in before {
+            let has = self.guard.map().bits(keyspace).unwrap_or(had);
+            if has > had {
+                self.split_slots(keyspace, has, has - had);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows and floors after a keyspace's slots were split: each part keeps the whole's floor.
+    fn split_slots(&mut self, keyspace: KeyspaceId, bits: u8, more: u8) {
+        for ((_, _), row) in self.rows.iter_mut().filter(|((k, _), _)| *k == keyspace) {
+            row.slot = Slot(row.stored_slot >> SLOT_BITS_STORED.saturating_sub(bits));
+        }
+        let floors = core::mem::take(&mut self.floors);
+        for ((of, slot), floor) in floors {
+            if of == keyspace {
+                let parts = (0..1_u32 << more).map(|part| Slot((slot.0 << more) + part));
+                self.floors.extend(parts.map(|slot| ((of, slot), floor)));
+            } else {
+                self.floors.insert((of, slot), floor);
+            }
+        }
     }
 
     /// The guard.
@@ -146,7 +169,7 @@ impl MemoryShard {
         Look {
             term: self.guard.term(),
             revision: self.revision,
-            bits: self.bits.get(&keyspace).copied(),
+            bits: self.guard.map().bits(keyspace),
             holder: self.guard.map().holder(keyspace, slot, key),
             floor: floor.unwrap_or(Version::ZERO),
             guard: self.guard.row(domain).copied(),
@@ -166,7 +189,7 @@ impl MemoryShard {
             Effect::Keep => {}
             Effect::Put { version, op, .. } => {
                 if let Some(bits) = decision.learned {
-                    self.bits.insert(keyspace, bits);
+                    self.guard.learn_bits(keyspace, bits);
                 }
                 let revision = self.next_revision();
                 let row = Row {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::digest::row_digest;
 use crate::guard::{Access, Fence, GuardRow, Refusal};
 use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Term, Version};
-use crate::migration::command::{Answer, Command, KeyDigest, SlotDigest};
+use crate::migration::command::{Answer, Command, KeyDigest, SlotDigest, sample};
 use crate::store::StoredRow;
 use crate::store::memory::{Chunks, Disagrees, MemoryShard, Row, RowKey};
 
@@ -92,18 +92,25 @@ impl MemoryShard {
                 keyspace,
                 slots,
                 ..
+            } => Answer::Keys(self.keys(*fence, *keyspace, slots)?),
+            Command::Sample {
+                fence,
+                keyspace,
+                slots,
+                seed,
+                limit,
+                ..
+            } => Answer::Keys(sample(self.keys(*fence, *keyspace, slots)?, *seed, *limit)),
+            Command::Look {
+                fence,
+                keyspace,
+                slots,
+                keys,
+                ..
             } => {
-                self.guard.admit_domain(*fence, Access::Read)?;
-                let keys = self
-                    .held(*keyspace, fence.domain)
-                    .filter(|(_, row)| slots.contains(&row.slot))
-                    .map(|((_, key), row)| KeyDigest {
-                        key: key.to_vec(),
-                        version: row.version,
-                        digest: row_digest(key, row.version, row.value.as_deref()),
-                    })
-                    .collect();
-                Answer::Keys(keys)
+                let mut found = self.keys(*fence, *keyspace, slots)?;
+                found.retain(|digest| keys.contains(&digest.key));
+                Answer::Keys(found)
             }
             Command::Apply {
                 term, fence, chunk, ..
@@ -118,6 +125,25 @@ impl MemoryShard {
                 Answer::Unreachable
             }
         })
+    }
+
+    fn keys(
+        &self,
+        fence: Fence,
+        keyspace: KeyspaceId,
+        slots: &[Slot],
+    ) -> Result<Vec<KeyDigest>, Refusal> {
+        self.guard.admit_domain(fence, Access::Read)?;
+        let keys = self
+            .held(keyspace, fence.domain)
+            .filter(|(_, row)| slots.contains(&row.slot))
+            .map(|((_, key), row)| KeyDigest {
+                key: key.to_vec(),
+                version: row.version,
+                digest: row_digest(key, row.version, row.value.as_deref()),
+            })
+            .collect();
+        Ok(keys)
     }
 
     /// The rows that `domain` holds here, by key.

@@ -1,11 +1,11 @@
 //! A coordinator's commands.
 
-use ringshift::migration::command::{Answer, Command};
+use ringshift::migration::command::{Answer, Command, KeyDigest, sample};
 use ringshift::recipes::sqlite as recipe;
 use ringshift::store::columns_of_guard;
 use ringshift::{
-    Access, Claim, DomainId, Fence, GuardRow, InstallRow, Refusal, Revision, Scope, SlotRange,
-    Term, admit, check_term, close, takes_effect,
+    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Refusal, Revision, Scope,
+    Slot, SlotRange, Term, admit, check_term, close, takes_effect,
 };
 use rusqlite::Connection;
 
@@ -101,13 +101,24 @@ impl SqliteStore {
                 keyspace,
                 slots,
                 ..
-            } => self.look(|connection| {
-                let (_, guard) = domain(connection, *fence, Access::Read)?;
-                match guard {
-                    Ok(guard) => walk::keys(connection, *keyspace, guard.domain, slots)
-                        .map(|k| Ok(Answer::Keys(k))),
-                    Err(refusal) => Ok(Err(refusal)),
-                }
+            } => self.keys(*fence, *keyspace, slots, |keys| keys),
+            Command::Sample {
+                fence,
+                keyspace,
+                slots,
+                seed,
+                limit,
+                ..
+            } => self.keys(*fence, *keyspace, slots, |keys| sample(keys, *seed, *limit)),
+            Command::Look {
+                fence,
+                keyspace,
+                slots,
+                keys,
+                ..
+            } => self.keys(*fence, *keyspace, slots, |mut found| {
+                found.retain(|digest| keys.contains(&digest.key));
+                found
             }),
             Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => {
                 Err(StoreError::not_a_shard_s().into())
@@ -141,6 +152,23 @@ impl SqliteStore {
         let control = self.control.lock();
         let answer = transaction::read(&control, work)?;
         Ok(answer.unwrap_or_else(Answer::Refused))
+    }
+
+    fn keys(
+        &self,
+        fence: Fence,
+        keyspace: KeyspaceId,
+        slots: &[Slot],
+        choose: impl FnOnce(Vec<KeyDigest>) -> Vec<KeyDigest>,
+    ) -> std::result::Result<Answer, Fault> {
+        self.look(|connection| {
+            let (_, guard) = domain(connection, fence, Access::Read)?;
+            match guard {
+                Ok(guard) => walk::keys(connection, keyspace, guard.domain, slots)
+                    .map(|keys| Ok(Answer::Keys(choose(keys)))),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        })
     }
 
     fn apply(
@@ -295,6 +323,10 @@ fn install(connection: &Connection, all: &[InstallRow]) -> Result<()> {
                 }
                 Claim::Release(scope, ranges) => {
                     claim_scope(connection, keyspace, scope, ranges, None)?;
+                }
+                Claim::Bits(bits) => {
+                    let mut statement = connection.prepare_cached(recipe::CLAIM_BITS)?;
+                    statement.execute((keyspace, bits))?;
                 }
             }
         }

@@ -250,7 +250,7 @@ impl Maker<'_> {
         let term = self.rng.below(3);
         let (limit, chunk) = (self.rng.below(4), self.rng.below(3));
         let after = self.rng.below(4);
-        match self.rng.below(10) {
+        match self.rng.below(12) {
             0 => json!({"claim": {"shard": 1, "term": term}}),
             1 => json!({"guards": {"shard": 1}}),
             2 => json!({"close": {"shard": 1, "term": term, "fence": fence}}),
@@ -262,6 +262,12 @@ impl Maker<'_> {
             6 => json!({"count": {"shard": 1, "fence": fence}}),
             7 => json!({"collect": {"shard": 1, "term": term, "fence": fence, "limit": limit}}),
             8 => json!({"digests": {"shard": 1, "fence": fence}}),
+            9 => {
+                json!({"sample": {"shard": 1, "fence": fence, "keyspace": 0, "slots": [attempt["slot"]], "seed": 7, "limit": limit}})
+            }
+            10 => {
+                json!({"look": {"shard": 1, "fence": fence, "keyspace": 0, "slots": [attempt["slot"]], "keys": [[0], [2]]}})
+            }
             _ => {
                 json!({"keys": {"shard": 1, "fence": fence, "keyspace": 0, "slots": [0, 3, attempt["slot"]]}})
             }
