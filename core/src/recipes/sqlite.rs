@@ -236,7 +236,14 @@ WHERE keyspace = ?1 AND domain = ?2 AND value IS NULL LIMIT ?3";
     DIGEST_ROWS = "\
 SELECT slot, key, version, value FROM ringshift_held WHERE keyspace = ?1 AND domain = ?2";
 
-    /// The same in one slot, found by the slot. Keyspace, domain, slot. Key, version, value.
+    /// How much there is of each stored slot, whoever holds it. Nothing.
+    /// Keyspace, stored slot, rows, bytes of keys and values.
+    SIZES = "\
+SELECT keyspace, stored_slot, count(*), sum(length(key) + coalesce(length(value), 0))
+FROM ringshift_row GROUP BY keyspace, stored_slot";
+
+    /// The same as [`DIGEST_ROWS`] in one slot, found by the slot. Keyspace, domain, slot. Key,
+    /// version, value.
     DIGEST_SLOT = "\
 SELECT r.key, r.version, r.value FROM ringshift_placed AS r
 WHERE r.keyspace = ?1

@@ -1,6 +1,7 @@
 //! A shard in memory, behind one mutex.
 
 use parking_lot::Mutex;
+use ringshift::advise::StoredSize;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::store::MemoryShard;
 use ringshift::{Attempt, Batch, Fence, Refusal, Term};
@@ -19,6 +20,11 @@ impl MemoryStore {
     /// An empty shard that knows no domain.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How much there is of each stored slot, whoever holds it.
+    pub fn sizes(&self) -> Vec<StoredSize> {
+        self.shard.lock().sizes()
     }
 
     fn note(&self, error: &StoreError) -> Answer {

@@ -8,7 +8,7 @@ use ringshift::{Phase, ShardId, Snapshot, Term};
 
 use super::Failed;
 use super::rng::Rng;
-use crate::vectors::clusters::{Place, demo, full, least};
+use crate::vectors::clusters::{Place, adopted, demo, full, least};
 
 /// How many random states of the cluster `demo` there are.
 const DEMOS: u32 = 48;
@@ -33,7 +33,7 @@ impl Pool {
             snapshots.push(demo(at, since, place(rng))?);
         }
         let demos = snapshots.len();
-        snapshots.extend([least()?, full()?]);
+        snapshots.extend([least()?, full()?, adopted()?]);
         let mut bytes: Vec<Vec<u8>> = snapshots.iter().map(Snapshot::encode).collect();
         for snapshot in snapshots.iter().step_by(7) {
             let record = Record {

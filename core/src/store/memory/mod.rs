@@ -6,6 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::advise::StoredSize;
 use crate::guard::{Guard, InstallRow, Refusal};
 use crate::ids::{DomainId, KeyspaceId, Revision, SLOT_BITS_STORED, Slot, Term, Version};
 use crate::migration::command::ChunkId;
@@ -176,6 +177,25 @@ impl MemoryShard {
     pub fn row(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<(Version, Option<&[u8]>)> {
         let row = self.rows.get(&(keyspace, Arc::from(key)))?;
         Some((row.version, row.value.as_deref()))
+    }
+
+    /// How much there is of each stored slot, whoever holds it.
+    pub fn sizes(&self) -> Vec<StoredSize> {
+        let mut sizes: BTreeMap<(KeyspaceId, u32), StoredSize> = BTreeMap::new();
+        for ((keyspace, key), row) in &self.rows {
+            let size = sizes
+                .entry((*keyspace, row.stored_slot))
+                .or_insert(StoredSize {
+                    keyspace: *keyspace,
+                    stored_slot: row.stored_slot,
+                    rows: 0,
+                    bytes: 0,
+                });
+            size.rows += 1;
+            let value = row.value.as_ref().map_or(0, Vec::len);
+            size.bytes += (key.len() + value) as u64;
+        }
+        sizes.into_values().collect()
     }
 
     /// How many rows there are, tombstones too.
