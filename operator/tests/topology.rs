@@ -50,7 +50,10 @@ fn swap(expected: &Snapshot, term: u32, snapshot: &Arc<Snapshot>, reason: &str) 
 }
 
 fn lead(store: &dyn TopologyStore, term: u32) -> Answer {
-    store.command(&Command::Lead { term: Term(term) })
+    store.command(&Command::Lead {
+        term: Term(term),
+        nonce: 0,
+    })
 }
 
 fn on_each(check: impl Fn(&dyn TopologyStore)) {

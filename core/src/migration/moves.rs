@@ -29,6 +29,8 @@ pub enum Move {
     Ramp(u32),
     /// Read-new back to double-write. A barrier.
     Unread,
+    /// Read-new back to double-write without `to`, which is gone: its lease is waited out instead.
+    StepBack,
     /// Read-new to reversed. A barrier.
     Switch,
     /// Reversed back to double-write. A barrier.
@@ -45,6 +47,13 @@ pub enum Move {
     Retire,
     /// Strike drained shards off the list.
     Delist,
+    /// What comes due by time, whatever else is done: renew the lead, grant leases, look for
+    /// shards that were gone.
+    Tend,
+    /// Shut a shard whose file is older than it was.
+    Quarantine,
+    /// Take it back.
+    Readmit,
 }
 
 /// A step inside a move: what the next command does.
@@ -99,6 +108,16 @@ pub enum Stage {
     LookFrom,
     /// Collect tombstones.
     Collect,
+    /// Wait until `to` has surely stopped to answer reads; then look whether this is still led.
+    Lapse,
+    /// Renew the lead in the topology store.
+    Renew,
+    /// Ask a leased mirror what time it is.
+    Time,
+    /// Grant it a lease.
+    Grant,
+    /// Shut a shard, or open it.
+    Shut,
 }
 
 /// A point where a coordinator can be stopped: a stage of a kind of move.
@@ -123,6 +142,7 @@ impl Move {
         Self::Verify,
         Self::Ramp(0),
         Self::Unread,
+        Self::StepBack,
         Self::Switch,
         Self::SwitchBack,
         Self::Abort,
@@ -131,6 +151,9 @@ impl Move {
         Self::Clean,
         Self::Retire,
         Self::Delist,
+        Self::Tend,
+        Self::Quarantine,
+        Self::Readmit,
     ];
 
     /// The name that people see.
@@ -146,6 +169,7 @@ impl Move {
             Self::Verify => "verify",
             Self::Ramp(_) => "ramp",
             Self::Unread => "unread",
+            Self::StepBack => "step-back",
             Self::Switch => "switch",
             Self::SwitchBack => "switch-back",
             Self::Abort => "abort",
@@ -154,13 +178,21 @@ impl Move {
             Self::Clean => "clean",
             Self::Retire => "retire",
             Self::Delist => "delist",
+            Self::Tend => "tend",
+            Self::Quarantine => "quarantine",
+            Self::Readmit => "readmit",
         }
     }
 
     /// Whether the move is a barrier: closes both guards, drains, swaps, installs.
     pub const fn is_barrier(self) -> bool {
         match self {
-            Self::Ramp(_) | Self::Unread | Self::Switch | Self::SwitchBack | Self::Abort => true,
+            Self::Ramp(_)
+            | Self::Unread
+            | Self::StepBack
+            | Self::Switch
+            | Self::SwitchBack
+            | Self::Abort => true,
             Self::TakeOver
             | Self::Decide
             | Self::Enlist
@@ -173,7 +205,10 @@ impl Move {
             | Self::Cancel
             | Self::Clean
             | Self::Retire
-            | Self::Delist => false,
+            | Self::Delist
+            | Self::Tend
+            | Self::Quarantine
+            | Self::Readmit => false,
         }
     }
 
@@ -181,8 +216,8 @@ impl Move {
     pub const fn stages(self) -> &'static [Stage] {
         use Stage::{
             Apply, Claim, CloseFrom, CloseTo, Closing, Collect, DigestFrom, DigestTo, DrainApply,
-            DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log, LookFrom,
-            LookTo, Prove, Purge, Read, Reverse, Swap,
+            DrainRead, Grant, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lapse, Lead,
+            Log, LookFrom, LookTo, Prove, Purge, Read, Renew, Reverse, Shut, Swap, Time,
         };
         match self {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
@@ -229,6 +264,10 @@ impl Move {
             ],
             Self::Finish | Self::Cancel => &[Swap, InstallFirst, InstallOther],
             Self::Clean => &[Purge, Collect],
+            Self::StepBack => &[CloseFrom, Lapse, Swap, InstallFirst],
+            Self::Tend => &[Renew, Claim, Time, Grant],
+            Self::Quarantine => &[Shut],
+            Self::Readmit => &[Swap, InstallFirst, InstallOther, Shut],
         }
     }
 }
@@ -261,6 +300,11 @@ impl Stage {
             Self::LookTo => "look-to",
             Self::LookFrom => "look-from",
             Self::Collect => "collect",
+            Self::Lapse => "lapse",
+            Self::Renew => "renew",
+            Self::Time => "time",
+            Self::Grant => "grant",
+            Self::Shut => "shut",
         }
     }
 }

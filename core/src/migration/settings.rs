@@ -36,6 +36,15 @@ pub struct Settings {
     pub barrier_ms: u64,
     /// How long to wait before asking again who didn't answer.
     pub retry_ms: u64,
+    /// How long `to` answers reads in read-new without being asked for again, and how long a
+    /// coordinator acts without having renewed its lead. 0: without a lease, for ever; then a `to`
+    /// that dies in read-new holds its keys until it is back.
+    pub lease_ms: u32,
+    /// How much longer than a lease to wait before it is taken as over: for clocks that don't go
+    /// alike.
+    pub margin_ms: u64,
+    /// A shard that hasn't answered for so long is gone: what doesn't need it goes on without.
+    pub patience_ms: u64,
 }
 
 impl Default for Settings {
@@ -53,6 +62,9 @@ impl Default for Settings {
             checkpoint_chunks: 16,
             barrier_ms: 2_000,
             retry_ms: 20,
+            lease_ms: 2_000,
+            margin_ms: 500,
+            patience_ms: 500,
         }
     }
 }

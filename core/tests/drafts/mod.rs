@@ -185,6 +185,7 @@ fn wave(
         ramp_ppm: only_in(Phase::ReadNew),
         shadow_ppm: only_in(Phase::ShadowRead),
         strict: dice.below(2) == 0,
+        lease_ms: 0,
         slots: slot_runs(slots),
     })
 }

@@ -84,6 +84,9 @@ fn world(scripts: Vec<Vec<Do>>, loaded: Vec<(u8, u8)>, faults: Faults) -> World 
             checkpoint_chunks: 8,
             barrier_ms: 10,
             retry_ms: 0,
+            lease_ms: 0,
+            margin_ms: 0,
+            patience_ms: 500,
         }),
         policy: Policy {
             deadline_ms: u32::MAX,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, ChunkId, Command, CommandId, Coordinator, Ending, Log, Move, PlannedWave,
+    Action, Answer, ChunkId, Command, CommandId, Coordinator, Ending, Log, Mark, Move, PlannedWave,
     Point, Settings, Stage, home_installs,
 };
 use ringshift::{
@@ -52,6 +52,7 @@ pub(crate) struct World {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) log: Log,
     term: Term,
+    pub(crate) marks: Vec<Mark>,
     pub(crate) shards: BTreeMap<ShardId, Shard>,
     settings: Arc<Settings>,
     pub(crate) coordinator: Coordinator,
@@ -83,6 +84,9 @@ pub(crate) fn settings() -> Settings {
         checkpoint_chunks: 8,
         barrier_ms: 10,
         retry_ms: 0,
+        lease_ms: 0,
+        margin_ms: 0,
+        patience_ms: 500,
     }
 }
 
@@ -114,6 +118,7 @@ impl World {
             snapshot,
             log: Log::default(),
             term: Term(1),
+            marks: Vec::new(),
             shards,
             coordinator: Coordinator::new(Term(1), settings.clone(), None, Instant::ZERO),
             settings,
@@ -269,12 +274,20 @@ impl World {
     fn at_register(&mut self, command: &Command) -> Answer {
         let current = self.term;
         match command {
-            Command::Lead { term } if *term >= current => {
+            Command::Lead { term, .. } if *term >= current => {
                 self.term = *term;
                 Answer::Loaded {
                     snapshot: self.snapshot.clone(),
                     log: self.log.clone(),
+                    marks: self.marks.clone(),
                 }
+            }
+            Command::Renew { term, marks, .. } if *term == current => {
+                for mark in marks {
+                    self.marks.retain(|known| known.shard != mark.shard);
+                    self.marks.push(*mark);
+                }
+                Answer::Renewed { request: None }
             }
             Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term == current => {
                 self.put_down(command)

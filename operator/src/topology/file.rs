@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use ringshift::migration::command::{Answer, Command};
-use ringshift::migration::log::Log;
 use ringshift::record::{HEADER_BYTES, Header};
 use ringshift::{Epoch, Snapshot, Term};
 
@@ -155,11 +154,7 @@ impl TopologyStore for FileTopology {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(self.failed("look at")(error)),
         }
-        self.replace(&Record {
-            term: Term(0),
-            snapshot: Arc::new(snapshot.clone()),
-            log: Log::default(),
-        })
+        self.replace(&Record::first(Arc::new(snapshot.clone())))
     }
 
     fn draw_term(&self) -> Result<Term, TopologyError> {

@@ -4,10 +4,13 @@
 //! that it couldn't read again. Kill it at any moment and start another under a higher term; the
 //! snapshot and the guards say what has happened, the log what was meant.
 
+mod absent;
 mod advance;
 mod choose;
 mod office;
+mod readmit;
 mod run;
+mod tend;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -20,15 +23,16 @@ use serde::Serialize;
 use crate::error::ErrorCode;
 use crate::guard::Refusal;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, Term};
-use crate::migration::command::{Answer, Command, CommandId};
+use crate::migration::command::{Answer, ChunkId, Command, CommandId};
 use crate::migration::log::{Log, Wish};
-use crate::migration::moves::{Move, Point};
+use crate::migration::moves::{Move, Point, Stage};
 use crate::migration::settings::Settings;
 use crate::migration::verify::{Mismatch, Verifier};
 use crate::snapshot::{Snapshot, TopologyError};
 use crate::time::Instant;
 use office::Office;
 use run::Run;
+use tend::{Duty, Tending};
 
 /// What a coordinator wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -198,14 +202,23 @@ pub struct Coordinator {
     /// Times in a row that everything was read again.
     recoveries: u8,
     facts: Facts,
-    /// A wave whose guards were found closed: its barrier comes before all else.
-    closed: Option<DomainId>,
+    /// Waves whose guards were found closed: their barriers come before all else.
+    closed: Vec<DomainId>,
     /// The wish isn't in the topology store yet.
     undecided: bool,
     /// The ended wave whose loser was purged.
     cleaned: Option<DomainId>,
     mismatches: Vec<Mismatch>,
     now: Instant,
+    /// No later than when the command was sent that is answered now.
+    sent: Instant,
+    /// Tells this coordinator from another of its term.
+    nonce: u64,
+    tending: Tending,
+    /// A migration has been under way since the last ending.
+    busy: bool,
+    /// How the last migration ended, until it is asked for.
+    ended: Option<Ending>,
 }
 
 /// What is known of the wave at work, and forgotten when its phase changes.
@@ -231,6 +244,8 @@ enum Task {
     Move(Box<Run>),
     /// Waiting for a soak to end.
     Soak { until: Instant },
+    /// Nothing to do but what comes due.
+    Rest,
     /// Over.
     Over(Ending),
 }
@@ -254,12 +269,51 @@ impl Coordinator {
             not_before: Instant::ZERO,
             recoveries: 0,
             facts: Facts::default(),
-            closed: None,
+            closed: Vec::new(),
             undecided: false,
             cleaned: None,
             mismatches: Vec::new(),
             now,
+            sent: now,
+            nonce: 0,
+            tending: Tending::new(),
+            busy: false,
+            ended: None,
         }
+    }
+
+    /// Gives it a number of its own, drawn at random: of two coordinators that were given the same
+    /// term, only one then leads.
+    #[must_use]
+    pub fn led_by(mut self, nonce: u64) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
+    /// Makes it stay when its work is over: it renews its lead, keeps the leases of a paused
+    /// migration going, and does what is [requested](crate::migration::Request), until another
+    /// takes its place. [`take_ending`](Self::take_ending) tells of each migration's end.
+    #[must_use]
+    pub fn that_stays(mut self) -> Self {
+        self.tending.forever = true;
+        self
+    }
+
+    /// How the last migration ended, once: for a coordinator [that stays](Self::that_stays).
+    pub fn take_ending(&mut self) -> Option<Ending> {
+        self.ended.take()
+    }
+
+    /// The shards that can't be reached; nothing that needs them is done.
+    pub fn gone(&self) -> impl Iterator<Item = ShardId> {
+        self.tending.gone.iter().copied()
+    }
+
+    /// The shards that were shut because their file is older than it was, or another: restored
+    /// from a copy, say. They refuse everything until somebody asks to
+    /// [readmit](crate::migration::Request::Readmit) them.
+    pub fn shut(&self) -> impl Iterator<Item = ShardId> {
+        self.tending.shut.iter().copied()
     }
 
     /// The snapshot in force, as far as the coordinator knows.
@@ -300,11 +354,19 @@ impl Coordinator {
 
     /// A wish is written down before anything is done for it, so that a successor shares it.
     fn wish(&mut self, wish: Wish, reason: &str) {
+        self.busy = true;
         self.log.wish = wish;
         self.log.reason = reason.into();
         self.undecided = true;
-        let paused = matches!(self.task, Task::Over(Ending::Paused { .. }));
-        if paused || matches!(self.task, Task::Soak { .. }) {
+        if matches!(self.task, Task::Over(Ending::Paused { .. })) {
+            self.task = Task::Idle;
+        }
+        self.wake();
+    }
+
+    /// Looks again for what is next.
+    fn wake(&mut self) {
+        if matches!(self.task, Task::Soak { .. } | Task::Rest) {
             self.task = Task::Idle;
         }
     }
@@ -313,19 +375,27 @@ impl Coordinator {
     #[must_use]
     pub fn poll(&mut self) -> Action {
         loop {
-            if let Task::Idle = self.task {
-                self.choose();
-                continue;
+            if let Task::Over(ending) = &self.task {
+                return Action::Over(ending.clone());
             }
-            if self.not_before > self.now && !matches!(self.task, Task::Over(_)) {
-                return Action::Wait {
-                    until: self.not_before,
+            if let Some((point, wave, command)) = self.duty_command() {
+                return Action::Do {
+                    id: self.id,
+                    point,
+                    wave,
+                    command,
                 };
             }
+            if let Some(until) = self.held_back() {
+                let until = until.min(self.next_due());
+                return Action::Wait { until };
+            }
             let made = match &self.task {
-                Task::Over(ending) => return Action::Over(ending.clone()),
-                Task::Soak { until } => return Action::Wait { until: *until },
-                Task::Idle => continue,
+                Task::Idle => {
+                    self.choose();
+                    continue;
+                }
+                Task::Over(_) | Task::Rest | Task::Soak { .. } => continue,
                 Task::Office(office) => self.office_command(office),
                 Task::Move(run) => self.run_command(run),
             };
@@ -345,11 +415,17 @@ impl Coordinator {
 
     /// The answer to command `id`. One to another command than the present one does nothing.
     pub fn handle_answer(&mut self, now: Instant, id: CommandId, answer: Answer) {
+        self.sent = self.now;
         self.now = self.now.max(now);
         if id != self.id || matches!(self.task, Task::Over(_)) {
             return;
         }
+        let asked = self.id;
         self.id = CommandId(self.id.0.wrapping_add(1));
+        if let Some(duty) = self.tending.duty.take() {
+            return self.after_duty(&duty, answer);
+        }
+        let gone = self.heard_from(self.asks(), answer != Answer::Unreachable);
         let task = core::mem::replace(&mut self.task, Task::Idle);
         match (task, answer) {
             (
@@ -362,10 +438,16 @@ impl Coordinator {
             (Task::Move(run), Answer::Unreachable) => {
                 self.not_before = self.now.after(self.settings.retry_ms);
                 self.task = Task::Move(Box::new(self.after_silence(*run)));
+                if let Some(gone) = gone {
+                    self.go_on_without(gone);
+                }
             }
             (task, Answer::Unreachable) => {
                 self.not_before = self.now.after(self.settings.retry_ms);
                 self.task = task;
+                if let Some(gone) = gone {
+                    self.go_on_without(gone);
+                }
             }
             (Task::Office(office), answer) => self.office_answered(office, answer),
             (Task::Move(run), Answer::Refused(refusal)) => {
@@ -376,14 +458,79 @@ impl Coordinator {
                 };
                 self.recover(error);
             }
-            (Task::Move(run), answer) => self.run_answered(*run, answer),
-            (task @ (Task::Idle | Task::Soak { .. } | Task::Over(_)), _) => self.task = task,
+            (Task::Move(mut run), answer) => {
+                if let Answer::Changes { .. } = answer {
+                    run.held = ChunkId(asked.0);
+                }
+                self.run_answered(*run, answer);
+            }
+            (task @ (Task::Idle | Task::Soak { .. } | Task::Rest | Task::Over(_)), _) => {
+                self.task = task;
+            }
+        }
+    }
+
+    fn after_duty(&mut self, duty: &Duty, answer: Answer) {
+        if let Answer::TermLost { current: term }
+        | Answer::Refused(Refusal::StaleTerm { seen: term }) = answer
+        {
+            self.task = Task::Over(Ending::SteppedDown { term });
+            return;
+        }
+        let shard = match duty {
+            Duty::Renew(_) => None,
+            Duty::Claim(shard) => Some(*shard),
+            Duty::Time(domain) | Duty::Grant(domain, _) => {
+                self.find_wave(*domain).map(|(_, _, wave)| wave.to)
+            }
+        };
+        let gone = self.heard_from(shard, answer != Answer::Unreachable);
+        self.duty_answered(duty, answer);
+        if let Some(gone) = gone {
+            self.go_on_without(gone);
+        }
+        if self.tending.reread || gone.is_some() {
+            self.wake();
+        }
+    }
+
+    /// The shard that the command at hand goes to.
+    fn asks(&self) -> Option<ShardId> {
+        let made = match &self.task {
+            Task::Office(office) => self.office_command(office),
+            Task::Move(run) => self.run_command(run),
+            Task::Idle | Task::Soak { .. } | Task::Rest | Task::Over(_) => return None,
+        };
+        made.ok().and_then(|(_, _, command)| command.shard())
+    }
+
+    /// Until when nothing is asked, whatever comes due apart.
+    fn held_back(&self) -> Option<Instant> {
+        let later = |until: Instant| (until > self.now).then_some(until);
+        if !self.leads() {
+            // Another may be in office by now: only renewing tells.
+            return Some(Instant::NEVER);
+        }
+        match &self.task {
+            Task::Rest => Some(Instant::NEVER),
+            Task::Soak { until } => Some(*until),
+            Task::Idle => None,
+            Task::Move(run) if run.stage == Stage::Lapse => later(run.until.max(self.not_before)),
+            Task::Move(_) | Task::Office(_) => later(self.not_before),
+            Task::Over(_) => None,
         }
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        if let Task::Move(run) = &self.task
+            && run.stage == Stage::Lapse
+            && run.until <= self.now
+        {
+            let run = Run::clone(run);
+            return self.lapsed(run);
+        }
         if let Task::Soak { until } = self.task
             && until <= self.now
         {

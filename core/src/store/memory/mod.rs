@@ -27,7 +27,8 @@ use crate::store::{Content, Found, OperationKey, Response, StoredRow};
 ///
 /// let mut shard = MemoryShard::default();
 /// let claim = Command::Claim { shard: ShardId(1), term: Term(3) };
-/// assert_eq!(shard.command(&claim, &mut Chunks::default()), Answer::Done);
+/// let answer = shard.command(&claim, &mut Chunks::default());
+/// assert!(matches!(answer, Answer::Claimed(mark) if mark.answers == 1));
 /// assert_eq!(shard.guard().term(), Term(3));
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,9 @@ pub struct MemoryShard {
     floors: BTreeMap<(KeyspaceId, Slot), Version>,
     bits: BTreeMap<KeyspaceId, u8>,
     revision: Revision,
+    incarnation: [u8; 16],
+    /// Answers that a shard with a disk would have put there first.
+    answers: u64,
 }
 
 /// A copied row's slot isn't of its keyspace; nothing was changed.
@@ -100,6 +104,17 @@ impl MemoryShard {
         self.guard.install(term, rows)
     }
 
+    /// Gives the shard a name that tells it from every other memory, drawn at random: with it, one
+    /// that lost everything and began anew is seen.
+    pub fn name(&mut self, incarnation: [u8; 16]) {
+        self.incarnation = incarnation;
+    }
+
+    /// What time it is; see [`Guard::handle_time`].
+    pub fn handle_time(&mut self, now: u64) {
+        self.guard.handle_time(now);
+    }
+
     /// The guard.
     pub fn guard(&self) -> &Guard {
         &self.guard
@@ -129,7 +144,7 @@ impl MemoryShard {
             bits: self.bits.get(&keyspace).copied(),
             holder: self.guard.map().holder(keyspace, slot, key),
             floor: floor.unwrap_or(Version::ZERO),
-            guard: self.guard.row(domain).copied(),
+            guard: self.guard.in_force(domain),
             present: self.rows.get(&(keyspace, Arc::from(key))).map(Row::present),
         }
     }
