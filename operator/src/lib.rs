@@ -4,6 +4,7 @@
 //! Nothing here decides anything about routing or fencing. A store loads rows and guard rows,
 //! asks the core, and does what it says in one atomic step.
 
+pub mod agent;
 pub mod client;
 pub mod runner;
 pub mod store;

@@ -1,5 +1,6 @@
 //! Carrying a migration out: the coordinator, as a machine of the same kind as an operation.
 
+mod agent;
 pub mod command;
 mod coordinator;
 mod install;
@@ -11,6 +12,7 @@ mod settings;
 mod transition;
 mod verify;
 
+pub use agent::{Agent, AgentAction, Standing};
 pub use command::{Answer, ChunkId, Command, CommandId, KeyDigest, SlotDigest};
 pub use coordinator::{Action, Coordinator, CoordinatorError, Ending};
 pub use install::{home_installs, wave_installs};

@@ -15,7 +15,9 @@ mod client;
 mod coordinators;
 mod edits;
 mod fences;
+mod leases;
 mod reads;
+mod restored;
 #[path = "../model/shard.rs"]
 mod shard;
 mod waves;

@@ -177,7 +177,7 @@ impl World {
 
     /// The same, or how its work has ended.
     pub(crate) fn next(&mut self) -> Result<Errand, Ending> {
-        loop {
+        for _ in 0..1_000 {
             match self.coordinator.poll() {
                 Action::Do {
                     id, point, command, ..
@@ -194,12 +194,15 @@ impl World {
                     });
                 }
                 Action::Wait { until } => {
+                    assert!(until < Instant::NEVER, "nothing ever comes due");
                     self.now = self.now.max(until);
+                    self.tick();
                     self.coordinator.handle_timeout(self.now);
                 }
                 Action::Over(ending) => return Err(ending),
             }
         }
+        panic!("nothing is ever asked");
     }
 
     /// The errand is carried out; the coordinator hears nothing of it.
@@ -268,7 +271,16 @@ impl World {
     /// Time passes.
     pub(crate) fn pass(&mut self, ms: u64) {
         self.now = self.now.after(ms);
+        self.tick();
         self.coordinator.handle_timeout(self.now);
+    }
+
+    /// The shards' clocks go as the coordinator's does, from other origins.
+    fn tick(&mut self) {
+        let now = self.now.as_millis();
+        for (id, shard) in &mut self.shards {
+            shard.guard.handle_time(now + u64::from(id.0) * 1_000_000);
+        }
     }
 
     fn at_register(&mut self, command: &Command) -> Answer {

@@ -32,6 +32,13 @@ pub enum TopologyError {
     Json(serde_json::Error),
     /// 2^32 - 1 coordinators have led.
     TermsUsedUp,
+    /// Another request waits for the coordinator.
+    Busy {
+        /// Its number.
+        number: u64,
+    },
+    /// The store failed, and said this.
+    Failed(String),
     /// The system said no.
     Io {
         /// What was tried.
@@ -54,6 +61,8 @@ impl TopologyError {
             Self::Rule(error) => error.code().as_str(),
             Self::Json(_) => "topology_json",
             Self::TermsUsedUp => "topology_terms",
+            Self::Busy { .. } => "topology_busy",
+            Self::Failed(_) => ErrorCode::TopologyIo.as_str(),
             Self::Io { .. } => ErrorCode::TopologyIo.as_str(),
         }
     }
@@ -82,6 +91,11 @@ impl fmt::Display for TopologyError {
             Self::Rule(error) => error.fmt(f),
             Self::Json(error) => write!(f, "the JSON is not a topology: {error}"),
             Self::TermsUsedUp => f.write_str("no term is left; make a new cluster"),
+            Self::Busy { number } => write!(
+                f,
+                "request {number} still waits for a coordinator; see that `ringshift agent` runs, and ask again"
+            ),
+            Self::Failed(text) => write!(f, "the topology store failed: {text}"),
             Self::Io { what, path, error } => {
                 write!(f, "can't {what} `{}`: {error}", path.display())
             }
@@ -100,7 +114,9 @@ impl std::error::Error for TopologyError {
             | Self::Exists(_)
             | Self::Unknown
             | Self::TooLarge { .. }
-            | Self::TermsUsedUp => None,
+            | Self::TermsUsedUp
+            | Self::Busy { .. }
+            | Self::Failed(_) => None,
         }
     }
 }

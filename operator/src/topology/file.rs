@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use ringshift::migration::Standing;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::record::{HEADER_BYTES, Header};
 use ringshift::{Epoch, Snapshot, Term};
@@ -127,6 +128,18 @@ impl FileTopology {
         }
     }
 
+    /// A record's first bytes, and what they say.
+    fn front(&self, file: &mut File) -> Result<(Vec<u8>, Header), TopologyError> {
+        let length = file.metadata().map_err(self.failed("read"))?.len();
+        let mut bytes = Vec::new();
+        Read::by_ref(file)
+            .take(HEADER_BYTES as u64)
+            .read_to_end(&mut bytes)
+            .map_err(self.failed("read"))?;
+        let header = Header::decode(&bytes, length)?;
+        Ok((bytes, header))
+    }
+
     fn carry_out(&self, command: &Command) -> Result<Answer, TopologyError> {
         let _lock = self.lock()?;
         let (answer, next) = self.load()?.decide(command);
@@ -157,6 +170,15 @@ impl TopologyStore for FileTopology {
         self.replace(&Record::first(Arc::new(snapshot.clone())))
     }
 
+    fn standing(&self) -> Result<Standing, TopologyError> {
+        let mut file = File::open(&self.path).map_err(self.failed("read"))?;
+        let header = self.front(&mut file)?.1;
+        Ok(Standing {
+            term: header.term,
+            beat: header.beat,
+        })
+    }
+
     fn draw_term(&self) -> Result<Term, TopologyError> {
         let _lock = self.lock()?;
         let next = self.load()?.next_term().ok_or(TopologyError::TermsUsedUp)?;
@@ -178,13 +200,8 @@ impl TopologyStore for FileTopology {
 
     fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError> {
         let mut file = File::open(&self.path).map_err(self.failed("read"))?;
-        let length = file.metadata().map_err(self.failed("read"))?.len();
-        let mut bytes = Vec::new();
-        Read::by_ref(&mut file)
-            .take(HEADER_BYTES as u64)
-            .read_to_end(&mut bytes)
-            .map_err(self.failed("read"))?;
-        if Header::decode(&bytes, length)?.epoch <= newer_than {
+        let (mut bytes, header) = self.front(&mut file)?;
+        if header.epoch <= newer_than {
             return Ok(None);
         }
         // The open file is one record, whatever its name is given to meanwhile.

@@ -38,6 +38,8 @@ impl Coordinator {
         if let Some(domain) = self.abandoned() {
             return self.start(Move::StepBack, Stage::CloseFrom, Some(domain));
         }
+        let shut = &self.tending.shut;
+        self.tending.readmit = self.tending.readmit.filter(|shard| shut.contains(shard));
         if self.tending.readmit.is_some() {
             return self.start(Move::Readmit, Stage::Swap, None);
         }
@@ -68,6 +70,10 @@ impl Coordinator {
         match next {
             Next::Over(ending) => self.over(ending),
             Next::Blocked => {
+                let shut = self.tending.shut.first().copied();
+                if let Some(shard) = shut.filter(|_| self.tending.gone.is_empty()) {
+                    return self.over(Ending::Stuck(CoordinatorError::Restored { shard }));
+                }
                 let until = self.now.after(self.settings.patience_ms.max(1));
                 self.task = Task::Soak { until };
             }

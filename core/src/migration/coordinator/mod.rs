@@ -30,6 +30,8 @@ use crate::migration::settings::Settings;
 use crate::migration::verify::{Mismatch, Verifier};
 use crate::snapshot::{Snapshot, TopologyError};
 use crate::time::Instant;
+pub(crate) use tend::LEAD_MS;
+
 use office::Office;
 use run::Run;
 use tend::{Duty, Tending};
@@ -100,6 +102,11 @@ pub enum CoordinatorError {
         /// The snapshot's.
         snapshot: Epoch,
     },
+    /// A shard's file is older than it was, or another; it is shut.
+    Restored {
+        /// The shard.
+        shard: ShardId,
+    },
     /// The plan was made from another snapshot than the one in force.
     OutdatedPlan {
         /// The epoch that it was made from.
@@ -135,6 +142,7 @@ impl CoordinatorError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::GuardAhead { .. } => ErrorCode::ForkedSnapshot,
+            Self::Restored { .. } => ErrorCode::NotReady,
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Topology { .. } => ErrorCode::Topology,
             Self::OutdatedPlan { .. } | Self::Senseless { .. } => ErrorCode::Plan,
@@ -153,6 +161,10 @@ impl fmt::Display for CoordinatorError {
             } => write!(
                 f,
                 "shard {shard} has domain {domain} at epoch {guard}, the topology store only at {snapshot}; restore the store's newest state"
+            ),
+            Self::Restored { shard } => write!(
+                f,
+                "shard {shard} has another file, or an older one, than it had, and refuses everything; put the newest back, or readmit it and lose what it lacks"
             ),
             Self::OutdatedPlan { plan, snapshot } => write!(
                 f,
@@ -316,6 +328,11 @@ impl Coordinator {
         self.tending.shut.iter().copied()
     }
 
+    /// The term that it was given.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
     /// The snapshot in force, as far as the coordinator knows.
     pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
         self.snapshot.as_ref()
@@ -349,6 +366,18 @@ impl Coordinator {
     pub fn resume(&mut self) {
         if self.log.wish == Wish::Pause {
             self.wish(Wish::Forward, "");
+        }
+    }
+
+    /// Takes back a shard that is [`shut`](Self::shut). What its file lacks is lost: say so only
+    /// when somebody has looked.
+    pub fn readmit(&mut self, shard: ShardId) {
+        if self.tending.shut.contains(&shard) {
+            self.tending.readmit = Some(shard);
+            if let Task::Over(Ending::Stuck(CoordinatorError::Restored { .. })) = self.task {
+                self.task = Task::Idle;
+            }
+            self.wake();
         }
     }
 

@@ -246,6 +246,7 @@ impl Coordinator {
             queue.extend(self.within_reach(installs));
         }
         self.list_grants();
+        self.tell_marks();
         if queue.is_empty() {
             Task::Idle
         } else {

@@ -32,7 +32,7 @@ impl Coordinator {
     pub(super) fn readmitted(&mut self, run: &Run) {
         if let Some(shard) = self.tending.readmit.take() {
             self.tending.shut.remove(&shard);
-            self.tending.marks.retain(|mark| mark.shard != shard);
+            self.tending.readmitted = Some(shard);
         }
         self.tending.reread = true;
         self.finished(run);

@@ -70,6 +70,8 @@ pub(super) struct Tending {
     heard: u64,
     /// A shard that is to be taken back.
     pub(super) readmit: Option<ShardId>,
+    /// One that was, and may say of itself what it likes at its next claim.
+    pub(super) readmitted: Option<ShardId>,
 }
 
 impl Tending {
@@ -93,6 +95,7 @@ impl Tending {
             fresh: Vec::new(),
             heard: 0,
             readmit: None,
+            readmitted: None,
         }
     }
 
@@ -159,7 +162,10 @@ impl Coordinator {
         }
         let (now, tending) = (self.now, &self.tending);
         let due = |at: Instant| at <= now;
-        if self.must_renew() && due(tending.next_renewal) {
+        // Who takes office tells what shards have said when all have.
+        let early =
+            matches!(self.task, Task::Office(_)) && !tending.forever && tending.grants.is_empty();
+        if self.must_renew() && !early && due(tending.next_renewal) {
             return Some(Duty::Renew(now));
         }
         if !self.leads() || matches!(self.task, Task::Office(_)) {
@@ -194,17 +200,22 @@ impl Coordinator {
             .find(|id| last.is_none_or(|last| *id > last))
     }
 
-    /// Whether anything goes by the lead: leases, a request, an idle agent's place.
+    /// Whether anything goes by the lead: leases, an idle agent's place.
+    fn needs_lead(&self) -> bool {
+        self.tending.forever || !self.tending.grants.is_empty()
+    }
+
+    /// Who takes office tells what shards have said when all have.
     fn must_renew(&self) -> bool {
-        let tending = &self.tending;
-        tending.forever || !tending.fresh.is_empty() || !tending.grants.is_empty()
+        let told = matches!(self.task, Task::Office(_)) || self.tending.fresh.is_empty();
+        self.needs_lead() || !told
     }
 
     /// Whether this coordinator surely leads: no other may have begun to act for a lease.
     pub(super) fn leads(&self) -> bool {
         let lease = self.lead_ms();
         let asks = matches!(self.task, Task::Office(Office::Lead));
-        asks || !self.must_renew() || self.now.since(self.tending.renewed) < lease
+        asks || !self.needs_lead() || self.now.since(self.tending.renewed) < lease
     }
 
     /// How long a lead lasts: no longer than any lease that a successor will wait out.
@@ -335,15 +346,23 @@ impl Coordinator {
     /// Whether a shard that says `mark` is who it was.
     pub(super) fn knows(&self, mark: &Mark) -> bool {
         let known = self.tending.marks.iter().find(|m| m.shard == mark.shard);
-        known.is_none_or(|known| known.allows(mark))
+        self.tending.readmitted == Some(mark.shard) || known.is_none_or(|known| known.allows(mark))
     }
 
     pub(super) fn remember(&mut self, mark: Mark) {
+        self.tending.readmitted = self.tending.readmitted.filter(|shard| *shard != mark.shard);
         if self.tending.marks.contains(&mark) {
             return;
         }
         remember(&mut self.tending.marks, mark);
         remember(&mut self.tending.fresh, mark);
+    }
+
+    /// What shards have said is to be known to a successor, too.
+    pub(super) fn tell_marks(&mut self) {
+        if !self.tending.fresh.is_empty() {
+            self.tending.next_renewal = self.now;
+        }
     }
 
     /// The last request that was not only heard, but written down.
@@ -371,10 +390,7 @@ impl Coordinator {
             Request::Pause { reason } if !idle => self.pause(&reason),
             Request::Resume if !idle => self.resume(),
             Request::RollBack { reason } if !idle => self.roll_back(&reason),
-            Request::Readmit { shard } if self.tending.shut.contains(&shard) => {
-                self.tending.readmit = Some(shard);
-                self.wake();
-            }
+            Request::Readmit { shard } => self.readmit(shard),
             _ => {}
         }
         // Soon, so that whoever asked sees it heard.
