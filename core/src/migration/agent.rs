@@ -177,9 +177,6 @@ impl Agent {
                 State::Stuck { until, .. } => return AgentAction::Wait { until: *until },
                 State::Lead(coordinator) => coordinator,
             };
-            if let Some(ending) = coordinator.take_ending() {
-                return AgentAction::Ended(ending);
-            }
             match coordinator.poll() {
                 Action::Do {
                     id,
@@ -194,7 +191,13 @@ impl Agent {
                         command,
                     };
                 }
-                Action::Wait { until } => return AgentAction::Wait { until },
+                // An ending is told when all that goes with it is written down.
+                Action::Wait { until } => {
+                    return match coordinator.take_ending() {
+                        Some(ending) => AgentAction::Ended(ending),
+                        None => AgentAction::Wait { until },
+                    };
+                }
                 Action::Over(ending @ Ending::Stuck(_)) => {
                     let (term, until) = (coordinator.term(), self.now.after(self.lease_ms()));
                     self.state = State::Stuck { term, until };

@@ -37,8 +37,9 @@ pub struct Settings {
     /// How long to wait before asking again who didn't answer.
     pub retry_ms: u64,
     /// How long `to` answers reads in read-new without being asked for again, and how long a
-    /// coordinator acts without having renewed its lead. 0: without a lease, for ever; then a `to`
-    /// that dies in read-new holds its keys until it is back.
+    /// coordinator acts without having renewed its lead. A lease needs somebody who renews it, so
+    /// it is for agents, of which one stands by. 0, the default: without a lease, for ever; then a
+    /// `to` that dies in read-new holds its keys until it is back.
     pub lease_ms: u32,
     /// How much longer than a lease to wait before it is taken as over: for clocks that don't go
     /// alike.
@@ -62,7 +63,7 @@ impl Default for Settings {
             checkpoint_chunks: 16,
             barrier_ms: 2_000,
             retry_ms: 20,
-            lease_ms: 2_000,
+            lease_ms: 0,
             margin_ms: 500,
             patience_ms: 500,
         }

@@ -1,5 +1,6 @@
 //! The command line: what may be said, and how it ends.
 
+mod agent;
 mod error;
 mod explain;
 mod init;
@@ -45,6 +46,9 @@ enum Command {
     /// Print each step from a key to its shards
     #[command(after_help = ENDING)]
     Explain(Lookup),
+    /// Lead when nobody else does, and run whatever migration is wished; stand by otherwise
+    #[command(after_help = ENDING)]
+    Agent(agent::Agent),
     /// Print the shards, their shares of the slots, and the waves
     #[command(after_help = ENDING)]
     Show(show::Show),
@@ -93,6 +97,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
+        Command::Agent(agent) => agent::run(&agent, out),
         Command::Init(init) => init::run(&init, out),
         Command::Route(keys) => route::run(&keys, out),
         Command::Explain(keys) => explain::run(&keys, out),

@@ -507,7 +507,7 @@ impl Coordinator {
             return;
         }
         let shard = match duty {
-            Duty::Renew(_) => None,
+            Duty::Renew(..) => None,
             Duty::Claim(shard) => Some(*shard),
             Duty::Time(domain) | Duty::Grant(domain, _) => {
                 self.find_wave(*domain).map(|(_, _, wave)| wave.to)

@@ -23,8 +23,8 @@ pub(crate) const LEAD_MS: u32 = 2_000;
 /// One thing that came due, on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Duty {
-    /// Renew the lead; when it was sent.
-    Renew(Instant),
+    /// Renew the lead: when it was sent, and the request that was seen to by then.
+    Renew(Instant, u64),
     /// Claim a shard that was gone, or simply again.
     Claim(ShardId),
     /// Ask the leased mirror of this domain what time it is.
@@ -42,6 +42,8 @@ pub(super) struct Tending {
     /// When the lead was last renewed, counted from the sending.
     pub(super) renewed: Instant,
     next_renewal: Instant,
+    /// Not before this moment: the topology store didn't answer.
+    not_again: Instant,
     /// When the next grant of a domain is due.
     grants: BTreeMap<DomainId, Instant>,
     /// Every lease that anybody has granted is over at this moment, by a clock that goes like
@@ -68,6 +70,8 @@ pub(super) struct Tending {
     pub(super) fresh: Vec<Mark>,
     /// The last request that was seen to.
     heard: u64,
+    /// The last that the topology store was told of.
+    told: u64,
     /// A shard that is to be taken back.
     pub(super) readmit: Option<ShardId>,
     /// One that was, and may say of itself what it likes at its next claim.
@@ -81,6 +85,7 @@ impl Tending {
             duty: None,
             renewed: Instant::ZERO,
             next_renewal: Instant::ZERO,
+            not_again: Instant::ZERO,
             grants: BTreeMap::new(),
             leases_end: Instant::ZERO,
             silent: BTreeMap::new(),
@@ -94,6 +99,7 @@ impl Tending {
             marks: Vec::new(),
             fresh: Vec::new(),
             heard: 0,
+            told: 0,
             readmit: None,
             readmitted: None,
         }
@@ -124,10 +130,10 @@ impl Coordinator {
         let term = self.term;
         let point = |stage| Point::new(Move::Tend, stage);
         Some(match duty {
-            Duty::Renew(_) => {
+            &Duty::Renew(_, heard) => {
                 let command = Command::Renew {
                     term,
-                    heard: self.heard(),
+                    heard,
                     marks: self.tending.fresh.clone(),
                 };
                 (point(Stage::Renew), None, command)
@@ -162,11 +168,10 @@ impl Coordinator {
         }
         let (now, tending) = (self.now, &self.tending);
         let due = |at: Instant| at <= now;
-        // Who takes office tells what shards have said when all have.
-        let early =
-            matches!(self.task, Task::Office(_)) && !tending.forever && tending.grants.is_empty();
-        if self.must_renew() && !early && due(tending.next_renewal) {
-            return Some(Duty::Renew(now));
+        let heard = self.heard();
+        let told = heard <= tending.told || !due(tending.not_again);
+        if self.must_renew() && (due(tending.next_renewal) || !told) {
+            return Some(Duty::Renew(now, heard));
         }
         if !self.leads() || matches!(self.task, Task::Office(_)) {
             return None;
@@ -289,7 +294,8 @@ impl Coordinator {
         let now = self.now;
         let retry = now.after(self.settings.retry_ms.max(1));
         match (duty, answer) {
-            (Duty::Renew(sent), Answer::Renewed { request }) => {
+            (Duty::Renew(sent, heard), Answer::Renewed { request }) => {
+                self.tending.told = *heard;
                 self.tending.renewed = *sent;
                 self.tending.next_renewal = sent.after((self.lead_ms() / 4).max(1));
                 self.tending.fresh.clear();
@@ -297,7 +303,10 @@ impl Coordinator {
                     self.heed(requested);
                 }
             }
-            (Duty::Renew(_), _) => self.tending.next_renewal = retry,
+            (Duty::Renew(..), _) => {
+                self.tending.next_renewal = retry;
+                self.tending.not_again = retry;
+            }
             (Duty::Claim(shard), Answer::Claimed(mark)) => {
                 let back = self.tending.gone.remove(shard);
                 let known = self.knows(&mark);
@@ -393,8 +402,6 @@ impl Coordinator {
             Request::Readmit { shard } => self.readmit(shard),
             _ => {}
         }
-        // Soon, so that whoever asked sees it heard.
-        self.tending.next_renewal = self.now;
     }
 
     /// Whether no migration is under way.
