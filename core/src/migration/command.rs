@@ -39,6 +39,7 @@ pub enum Command {
         /// The new term.
         term: Term,
         /// Tells this coordinator from every other; 0 for one that trusts its term to be its own.
+        #[serde(default)]
         nonce: u64,
     },
     /// Topology store: if it still holds `term`, raise the beat by one, durably, and forget the
@@ -240,6 +241,7 @@ pub enum Answer {
         /// The log beside it.
         log: Log,
         /// What shards have said of themselves.
+        #[serde(default)]
         marks: Vec<Mark>,
     },
     /// The lead is renewed.

@@ -7,20 +7,19 @@
 mod absent;
 mod advance;
 mod choose;
+mod ending;
 mod office;
 mod readmit;
 mod run;
 mod tend;
+mod wait;
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 use serde::Serialize;
 
-use crate::error::ErrorCode;
 use crate::guard::Refusal;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, Term};
 use crate::migration::command::{Answer, ChunkId, Command, CommandId};
@@ -30,11 +29,12 @@ use crate::migration::settings::Settings;
 use crate::migration::verify::{Mismatch, Verifier};
 use crate::snapshot::{Snapshot, TopologyError};
 use crate::time::Instant;
+pub use ending::{CoordinatorError, Ending};
 pub(crate) use tend::LEAD_MS;
 
 use office::Office;
 use run::Run;
-use tend::{Duty, Tending};
+use tend::Tending;
 
 /// What a coordinator wants next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -60,137 +60,6 @@ pub enum Action {
     /// It is over.
     Over(Ending),
 }
-
-/// How a coordinator's work ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ending {
-    /// The migration is complete, or there was none.
-    Complete,
-    /// It was taken back to where it began.
-    RolledBack {
-        /// Why; empty when it was asked for without a reason.
-        reason: String,
-    },
-    /// It is paused, in a safe state.
-    Paused {
-        /// Why.
-        reason: String,
-    },
-    /// A coordinator of a higher term is in office.
-    SteppedDown {
-        /// Its term.
-        term: Term,
-    },
-    /// It can't go on, and says why. The data are safe as they are.
-    Stuck(CoordinatorError),
-}
-
-/// Why a coordinator can't go on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum CoordinatorError {
-    /// A shard's guard is ahead of the snapshot: the topology store went back in time.
-    GuardAhead {
-        /// The shard.
-        shard: ShardId,
-        /// The domain.
-        domain: DomainId,
-        /// The guard's epoch.
-        guard: Epoch,
-        /// The snapshot's.
-        snapshot: Epoch,
-    },
-    /// A shard's file is older than it was, or another; it is shut.
-    Restored {
-        /// The shard.
-        shard: ShardId,
-    },
-    /// The plan was made from another snapshot than the one in force.
-    OutdatedPlan {
-        /// The epoch that it was made from.
-        plan: Epoch,
-        /// The epoch in force.
-        snapshot: Epoch,
-    },
-    /// A shard goes on refusing a command, whatever is read again.
-    Refused {
-        /// The shard.
-        shard: Option<ShardId>,
-        /// Where.
-        point: Point,
-        /// The refusal.
-        refusal: Refusal,
-    },
-    /// The next snapshot would break a rule.
-    Topology {
-        /// Where.
-        goal: Move,
-        /// The rule.
-        message: String,
-    },
-    /// The store answered something else than was asked.
-    Senseless {
-        /// Where.
-        point: Point,
-    },
-}
-
-impl CoordinatorError {
-    /// The stable slug.
-    pub const fn code(&self) -> ErrorCode {
-        match self {
-            Self::GuardAhead { .. } => ErrorCode::ForkedSnapshot,
-            Self::Restored { .. } => ErrorCode::NotReady,
-            Self::Refused { refusal, .. } => refusal.code(),
-            Self::Topology { .. } => ErrorCode::Topology,
-            Self::OutdatedPlan { .. } | Self::Senseless { .. } => ErrorCode::Plan,
-        }
-    }
-}
-
-impl fmt::Display for CoordinatorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GuardAhead {
-                shard,
-                domain,
-                guard,
-                snapshot,
-            } => write!(
-                f,
-                "shard {shard} has domain {domain} at epoch {guard}, the topology store only at {snapshot}; restore the store's newest state"
-            ),
-            Self::Restored { shard } => write!(
-                f,
-                "shard {shard} has another file, or an older one, than it had, and refuses everything; put the newest back, or readmit it and lose what it lacks"
-            ),
-            Self::OutdatedPlan { plan, snapshot } => write!(
-                f,
-                "the plan was made from epoch {plan}, epoch {snapshot} is in force; plan again"
-            ),
-            Self::Refused {
-                shard: Some(shard),
-                point,
-                refusal,
-            } => {
-                write!(f, "shard {shard} goes on refusing {point}: {refusal}")
-            }
-            Self::Refused {
-                shard: None,
-                point,
-                refusal,
-            } => {
-                write!(f, "{point} goes on being refused: {refusal}")
-            }
-            Self::Topology { goal, message } => write!(f, "can't {goal}: {message}"),
-            Self::Senseless { point } => write!(f, "the answer to {point} makes no sense"),
-        }
-    }
-}
-
-impl core::error::Error for CoordinatorError {}
 
 /// Carries a migration out.
 ///
@@ -496,57 +365,6 @@ impl Coordinator {
             (task @ (Task::Idle | Task::Soak { .. } | Task::Rest | Task::Over(_)), _) => {
                 self.task = task;
             }
-        }
-    }
-
-    fn after_duty(&mut self, duty: &Duty, answer: Answer) {
-        if let Answer::TermLost { current: term }
-        | Answer::Refused(Refusal::StaleTerm { seen: term }) = answer
-        {
-            self.task = Task::Over(Ending::SteppedDown { term });
-            return;
-        }
-        let shard = match duty {
-            Duty::Renew(..) => None,
-            Duty::Claim(shard) => Some(*shard),
-            Duty::Time(domain) | Duty::Grant(domain, _) => {
-                self.find_wave(*domain).map(|(_, _, wave)| wave.to)
-            }
-        };
-        let gone = self.heard_from(shard, answer != Answer::Unreachable);
-        self.duty_answered(duty, answer);
-        if let Some(gone) = gone {
-            self.go_on_without(gone);
-        }
-        if self.tending.reread || gone.is_some() {
-            self.wake();
-        }
-    }
-
-    /// The shard that the command at hand goes to.
-    fn asks(&self) -> Option<ShardId> {
-        let made = match &self.task {
-            Task::Office(office) => self.office_command(office),
-            Task::Move(run) => self.run_command(run),
-            Task::Idle | Task::Soak { .. } | Task::Rest | Task::Over(_) => return None,
-        };
-        made.ok().and_then(|(_, _, command)| command.shard())
-    }
-
-    /// Until when nothing is asked, whatever comes due apart.
-    fn held_back(&self) -> Option<Instant> {
-        let later = |until: Instant| (until > self.now).then_some(until);
-        if !self.leads() {
-            // Another may be in office by now: only renewing tells.
-            return Some(Instant::NEVER);
-        }
-        match &self.task {
-            Task::Rest => Some(Instant::NEVER),
-            Task::Soak { until } => Some(*until),
-            Task::Idle => None,
-            Task::Move(run) if run.stage == Stage::Lapse => later(run.until.max(self.not_before)),
-            Task::Move(_) | Task::Office(_) => later(self.not_before),
-            Task::Over(_) => None,
         }
     }
 

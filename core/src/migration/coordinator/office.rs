@@ -129,6 +129,8 @@ impl Coordinator {
                     Task::Office(Office::Shut { at })
                 }
             }
+            // A store that says nothing of itself is taken at its word.
+            (Office::Claim { at }, Answer::Done) => self.claim_after(Some(at)),
             (Office::Shut { at }, Answer::Done) => {
                 if let Some(shard) = self.shard_at(at) {
                     self.tending.shut.insert(shard);
