@@ -62,13 +62,11 @@ impl Coordinator {
         if !run.goal.is_barrier() {
             return;
         }
-        match self.find_wave_of(&run).and_then(|wave| self.way_out(wave)) {
-            Some((goal, stage)) => {
-                run.goal = goal;
-                self.enter(run, stage);
-            }
-            // Its guards stay closed; whoever takes stock when the shard is back finds them.
-            None => {}
+        let way_out = self.find_wave_of(&run).and_then(|wave| self.way_out(wave));
+        // Without one its guards stay closed; whoever takes stock when the shard is back finds them.
+        if let Some((goal, stage)) = way_out {
+            run.goal = goal;
+            self.enter(run, stage);
         }
     }
 

@@ -129,8 +129,8 @@ impl Coordinator {
     fn command_for(&self, duty: &Duty) -> Option<(Point, Option<DomainId>, Command)> {
         let term = self.term;
         let point = |stage| Point::new(Move::Tend, stage);
-        Some(match duty {
-            &Duty::Renew(_, heard) => {
+        Some(match *duty {
+            Duty::Renew(_, heard) => {
                 let command = Command::Renew {
                     term,
                     heard,
@@ -138,13 +138,13 @@ impl Coordinator {
                 };
                 (point(Stage::Renew), None, command)
             }
-            &Duty::Claim(shard) => (point(Stage::Claim), None, Command::Claim { shard, term }),
-            &Duty::Time(domain) => {
+            Duty::Claim(shard) => (point(Stage::Claim), None, Command::Claim { shard, term }),
+            Duty::Time(domain) => {
                 let (_, _, wave) = self.find_wave(domain)?;
                 let command = Command::Time { shard: wave.to };
                 (point(Stage::Time), Some(domain), command)
             }
-            &Duty::Grant(domain, asked) => {
+            Duty::Grant(domain, asked) => {
                 let (_, _, wave) = self.find_wave(domain)?;
                 let command = Command::Grant {
                     shard: wave.to,

@@ -21,6 +21,10 @@ impl MemoryShard {
             .unwrap_or_else(Answer::Refused)
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one table, from a command to its answer"
+    )]
     fn carry_out(&mut self, command: &Command, chunks: &mut Chunks) -> Result<Answer, Refusal> {
         Ok(match command {
             Command::Claim { shard, term } => {
