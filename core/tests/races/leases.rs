@@ -184,11 +184,7 @@ fn race_21_a_dead_to_steps_back() {
     let took = w.now.since(began);
     assert!(took <= u64::from(LEASE) + 2_000, "{took} ms");
     assert_eq!(w.phase(), Phase::DoubleWrite);
-    assert_eq!(
-        w.wave().drained < w.wave().epoch,
-        true,
-        "nothing was drained"
-    );
+    assert!(w.wave().drained < w.wave().epoch, "nothing was drained");
     assert_eq!(w.get(MOVES), 2);
     w.put(MOVES, 6);
     assert_eq!(w.get(MOVES), 6);

@@ -94,8 +94,10 @@ impl Coordinator {
         let content = self.snapshot.as_ref()?.content();
         let mut waves = content.keyspaces.iter().flat_map(|k| &k.waves);
         let waits = |wave: &&Wave| {
-            let blocked = |side| self.tending.is_blocked(wave.shard(side));
-            wave.is_leased() && blocked(Side::To) && !blocked(Side::From)
+            let tending = &self.tending;
+            wave.is_leased()
+                && tending.is_absent(wave.shard(Side::To))
+                && !tending.is_blocked(wave.shard(Side::From))
         };
         waves.find(waits).map(|wave| wave.domain)
     }
@@ -109,6 +111,10 @@ impl Coordinator {
     pub(super) fn owe(&mut self, mut run: Run) {
         let gone = |shard: &ShardId| self.tending.gone.contains(shard);
         if run.installs.iter().all(|(shard, _)| gone(shard)) {
+            if run.goal == Move::Readmit {
+                run.installs.clear();
+                return self.enter(run, Stage::Shut);
+            }
             // What comes last may come late: until then no move needs that shard.
             return self.finished(&run);
         }
@@ -140,6 +146,16 @@ impl Coordinator {
     pub(super) fn lease_of(&self, run: &Run) -> u64 {
         self.find_wave_of(run)
             .map_or(0, |wave| u64::from(wave.lease_ms))
+    }
+
+    /// The run that has waited for leases for long enough.
+    pub(super) fn over_lapse(&self) -> Option<Run> {
+        match &self.task {
+            Task::Move(run) if run.stage == Stage::Lapse && run.until <= self.now => {
+                Some(Run::clone(run))
+            }
+            _ => None,
+        }
     }
 
     /// Nobody answers reads under an old lease any more.

@@ -24,7 +24,7 @@ use crate::guard::Refusal;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, Term};
 use crate::migration::command::{Answer, ChunkId, Command, CommandId};
 use crate::migration::log::{Log, Wish};
-use crate::migration::moves::{Move, Point, Stage};
+use crate::migration::moves::{Move, Point};
 use crate::migration::settings::Settings;
 use crate::migration::verify::{Mismatch, Verifier};
 use crate::snapshot::{Snapshot, TopologyError};
@@ -284,6 +284,10 @@ impl Coordinator {
                     command,
                 };
             }
+            if let Some(run) = self.over_lapse() {
+                self.lapsed(run);
+                continue;
+            }
             if let Some(until) = self.held_back() {
                 let until = until.min(self.next_due());
                 return Action::Wait { until };
@@ -371,13 +375,6 @@ impl Coordinator {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        if let Task::Move(run) = &self.task
-            && run.stage == Stage::Lapse
-            && run.until <= self.now
-        {
-            let run = Run::clone(run);
-            return self.lapsed(run);
-        }
         if let Task::Soak { until } = self.task
             && until <= self.now
         {

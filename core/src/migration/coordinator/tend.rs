@@ -105,6 +105,11 @@ impl Tending {
         }
     }
 
+    /// Whether `shard` doesn't answer, or refuses everything.
+    pub(super) fn is_absent(&self, shard: ShardId) -> bool {
+        self.gone.contains(&shard) || self.shut.contains(&shard)
+    }
+
     /// Whether nothing that needs `shard` may be done.
     pub(super) fn is_blocked(&self, shard: ShardId) -> bool {
         [&self.gone, &self.pending, &self.shut]
@@ -246,7 +251,7 @@ impl Coordinator {
             }
             _ => false,
         };
-        wave.is_leased() && !changing && !self.tending.is_blocked(wave.to)
+        wave.is_leased() && !changing && !self.tending.is_absent(wave.to)
     }
 
     /// The next moment at which a duty comes due.
@@ -311,7 +316,8 @@ impl Coordinator {
                 let back = self.tending.gone.remove(shard);
                 let known = self.knows(&mark);
                 // Who is back, and who isn't who it was, is looked at from the beginning.
-                if back || !known || mark.shut != self.tending.shut.contains(shard) {
+                let shut = self.tending.shut.contains(shard);
+                if back || (!known && !shut) || mark.shut != shut {
                     self.tending.reread = true;
                 }
                 if known {

@@ -54,7 +54,7 @@ impl Coordinator {
             Task::Rest => Some(Instant::NEVER),
             Task::Soak { until } => Some(*until),
             Task::Idle => None,
-            Task::Move(run) if run.stage == Stage::Lapse => later(run.until.max(self.not_before)),
+            Task::Move(run) if run.stage == Stage::Lapse => later(run.until),
             Task::Move(_) | Task::Office(_) => later(self.not_before),
             Task::Over(_) => None,
         }
