@@ -61,7 +61,7 @@ fn race_20_a_restored_shard_stays_closed() {
 fn race_20_a_readmitted_mirror_is_copied_again() {
     let (mut w, backup) = world(TO);
     w.begin();
-    w.run_to(Move::Ramp(0), Stage::Log);
+    w.run_to(Move::Ramp(0), Stage::CloseFrom);
     assert_eq!(w.held(TO, MOVES), Some(1));
     let before = w.snapshot.clone();
     w.shards.insert(TO, backup);
@@ -109,16 +109,20 @@ fn race_17_nobody_goes_below_what_they_have_acted_on() {
     w.put(MOVES, 1);
     let old = w.snapshot.clone();
     w.begin();
-    w.run_past(Move::Switch, Stage::InstallOther);
+    w.run_to(Move::Switch, Stage::Swap);
     let new = Router::new(w.snapshot.clone());
     assert!(matches!(
         new.snapshot().check_successor(&old),
         Ok(false) | Err(_)
     ));
+    // It waits at a closed guard, and looks at whatever map it is handed meanwhile.
     let mut client = w.write(MOVES, 2);
+    let refusal = refused(w.advance(&mut client));
+    assert!(matches!(refusal, Refusal::NotReady { .. }), "{refusal:?}");
     let plan = *client.plan();
     client.refresh(&old);
-    assert_eq!(*client.plan(), plan, "the authority stays the one it knows");
+    assert_eq!(*client.plan(), plan, "the map that it knows");
+    w.run_past(Move::Switch, Stage::InstallOther);
     let end = w.finish(&mut client);
     assert!(matches!(end, crate::client::End::Written { .. }), "{end:?}");
     assert_eq!(w.held(TO, MOVES), Some(2));

@@ -92,6 +92,7 @@ pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
             ramp_ppm: only_in(Phase::ReadNew),
             shadow_ppm: only_in(Phase::ShadowRead),
             strict,
+            lease_ms: 0,
             slots: vec![MOVING],
         });
     }
@@ -136,6 +137,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
             ramp_ppm: only_in(Phase::ReadNew, 500_000),
             shadow_ppm: only_in(Phase::ShadowRead, 10_000),
             strict: n % 3 == 0,
+            lease_ms: n % 2 * 2_000,
             slots: vec![SlotRange {
                 start: n,
                 end: n + 1,
