@@ -290,8 +290,9 @@ fn a_dead_to_steps_back_and_the_migration_ends_when_it_is_back() {
         });
         let phases = || {
             let record = cluster.topology.load().unwrap();
-            let waves = record.snapshot.content().keyspaces[0].waves.clone();
-            waves.iter().map(|wave| wave.phase).collect::<Vec<_>>()
+            let keyspaces = record.snapshot.content().keyspaces.iter();
+            let waves = keyspaces.flat_map(|keyspace| &keyspace.waves);
+            waves.map(|wave| wave.phase).collect::<Vec<_>>()
         };
         while !phases().contains(&Phase::ReadNew) {
             thread::sleep(Duration::from_millis(5));

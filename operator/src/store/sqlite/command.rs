@@ -21,6 +21,10 @@ use crate::store::{Chunks, ROWS_AT_ONCE, StoredRow};
 type Fenced<T> = std::result::Result<T, Refusal>;
 
 impl SqliteStore {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one table, from a command to its answer"
+    )]
     pub(super) fn carry_out(
         &self,
         command: &Command,
