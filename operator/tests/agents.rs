@@ -1,5 +1,5 @@
 //! Agents over real files: one dies, another goes on; a shard dies, the others go on.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
