@@ -5,6 +5,7 @@
 //! asks the core, and does what it says in one atomic step.
 
 pub mod adopt;
+pub mod agent;
 pub mod client;
 pub mod plan;
 mod reporter;

@@ -13,7 +13,7 @@ mod world;
 
 use ringshift::migration::{
     AfterPatience, ChecklistRule, Checks, Consent, CoordinatorError, Decided, Ending, Gate, Health,
-    Item, Mark, Move, Settings, StoreHealth, Unknown,
+    Item, Move, Settings, StoreHealth, Tick, Unknown,
 };
 use ringshift::{Phase, ShardId};
 
@@ -380,7 +380,7 @@ fn a_strict_checklist_keeps_a_migration_from_beginning() {
     let mut wanted = world.wanted.clone();
     wanted.checklist.marks = Item::ALL
         .iter()
-        .map(|&item| Mark {
+        .map(|&item| Tick {
             item,
             by: "ann".to_owned(),
             unix_ms: 1,

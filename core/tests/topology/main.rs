@@ -43,6 +43,7 @@ fn valid() -> Draft {
         ramp_ppm: 0,
         shadow_ppm: 0,
         strict: false,
+        lease_ms: 0,
         slots: vec![
             SlotRange { start: 0, end: 2 },
             SlotRange { start: 4, end: 6 },

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod advise;
+mod agent;
 mod error;
 mod explain;
 mod init;
@@ -56,6 +57,9 @@ enum Command {
     /// Say from loads and sizes what is wrong, and which wish mends it
     #[command(after_help = ENDING)]
     Advise(advise::Advise),
+    /// Lead when nobody else does, and run whatever migration is wished; stand by otherwise
+    #[command(after_help = ENDING)]
+    Agent(agent::Agent),
     /// Print the shards, their shares of the slots, and the waves
     #[command(after_help = ENDING)]
     Show(show::Show),
@@ -110,6 +114,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
+        Command::Agent(agent) => agent::run(&agent, out),
         Command::Init(init) => init::run(&init, out),
         Command::Route(keys) => route::run(&keys, out),
         Command::Explain(keys) => explain::run(&keys, out),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ringshift::migration::Log;
 use ringshift::record::Record;
 use ringshift::{Phase, ShardId, Snapshot, Term};
 
@@ -38,8 +37,7 @@ impl Pool {
         for snapshot in snapshots.iter().step_by(7) {
             let record = Record {
                 term: Term(7),
-                snapshot: Arc::new(snapshot.clone()),
-                log: Log::default(),
+                ..Record::first(Arc::new(snapshot.clone()))
             };
             bytes.push(record.encode().map_err(|e| e.to_string())?);
         }

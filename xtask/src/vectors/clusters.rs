@@ -93,6 +93,7 @@ pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
             ramp_ppm: only_in(Phase::ReadNew),
             shadow_ppm: only_in(Phase::ShadowRead),
             strict,
+            lease_ms: 0,
             slots: vec![MOVING],
             matches: None,
             origin: None,
@@ -141,6 +142,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
             ramp_ppm: only_in(Phase::ReadNew, 500_000),
             shadow_ppm: only_in(Phase::ShadowRead, 10_000),
             strict: n % 3 == 0,
+            lease_ms: n % 2 * 2_000,
             slots: vec![SlotRange {
                 start: n,
                 end: n + 1,
@@ -164,6 +166,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
         ramp_ppm: 250_000,
         shadow_ppm: 0,
         strict: false,
+        lease_ms: 0,
         slots: vec![SlotRange { start: 9, end: 11 }],
         matches: Some(Match::Prefix(b"bolt:".to_vec())),
         origin: None,
