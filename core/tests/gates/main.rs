@@ -269,7 +269,8 @@ fn behind_the_switch_a_bad_mirror_is_never_gone_back_to() {
     };
     assert!(reason.contains("a check of wave"), "{reason}");
     // Somebody has looked at it: what is on the new side is what counts.
-    world.settings.checks = Checks::OFF;
+    let settings = world.record.log.settings.as_mut().unwrap();
+    settings.checks = Checks::OFF;
     world.take_over();
     assert!(matches!(world.run(|_| ()), Ending::Paused { .. }));
     world.coordinator.resume();
