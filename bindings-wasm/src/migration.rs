@@ -250,11 +250,7 @@ impl Topology {
     #[wasm_bindgen(constructor)]
     pub fn new(snapshot: &Snapshot) -> Topology {
         let snapshot = Arc::clone(&snapshot.0);
-        Self(Record {
-            term: Term(0),
-            snapshot,
-            log: migration::Log::default(),
-        })
+        Self(Record::first(snapshot))
     }
 
     /// From its bytes.
@@ -330,7 +326,7 @@ impl Guard {
                 .admit(KeyspaceId(keyspace), Slot(slot), key, fence, access)
         });
         match admitted.ok_or_else(|| no_room(bytes))? {
-            Ok(row) => plain(row),
+            Ok(row) => plain(&row),
             Err(refusal) => Ok(reply_out(Reply::Refused(refusal))),
         }
     }

@@ -16,12 +16,13 @@ const ORDER: &[&[&str]] = &[
     &[
         "ids", "time", "hash", "digest", "key", "error", "weight", "order",
     ],
-    &["ring", "balance", "directory", "replicas"],
+    &["ring", "balance", "directory", "replicas", "slotting"],
     &["scope", "phase", "wave"],
     // The words of fencing and its pure rules, which routes and steps carry.
     &["guard"],
     &["snapshot"],
     &["route", "pin", "router"],
+    &["advise"],
     &["step"],
     &["policy"],
     &["op", "transaction", "shadow"],
