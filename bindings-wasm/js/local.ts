@@ -39,6 +39,10 @@ export class MemoryShard extends Held<raw.MemoryShard> {
   home(snapshot: Snapshot | Uint8Array, shard: number, term = 0): void {
     read(snapshot, (held) => this._raw.home(held, check.uint(shard, 'shard'), check.uint(term, 'term')));
   }
+  /** What time it is, in milliseconds of a clock that never goes back. Leases end by it; untold, it has none. */
+  handleTime(now: number): void {
+    this._raw.handleTime(check.time(now));
+  }
   /** Carries out one request of an operation. */
   attempt(attempt: Attempt, key: Uint8Array, content: Content | null): Response {
     const request = [...attemptOf(attempt), ...contentOf(content)] as const;

@@ -56,6 +56,12 @@ impl MemoryShard {
         Self::default()
     }
 
+    /// What time it is, in milliseconds. Leases end by it.
+    #[wasm_bindgen(js_name = handleTime)]
+    pub fn handle_time(&mut self, now: f64) {
+        self.0.handle_time(millis(now));
+    }
+
     /// Installs the homes that a snapshot gives to the shard.
     pub fn home(&mut self, snapshot: &Snapshot, shard: u32, term: u32) -> Answer<()> {
         let rows = home_installs(&snapshot.0, ShardId(shard));
@@ -124,4 +130,14 @@ pub fn recipe() -> Answer {
         sqlite::RELAXED,
         sqlite::FORMAT,
     ))
+}
+
+fn millis(ms: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates: what isn't a time is 0"
+    )]
+    let ms = ms as u64;
+    ms
 }

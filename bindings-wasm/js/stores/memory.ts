@@ -20,7 +20,9 @@ export class MemoryStore<S extends MemoryShard = MemoryShard> implements Store {
 
   /** The shard of that id; that of `ringshift/migrate` takes a coordinator's commands. */
   shard(id: number): S | undefined {
-    return this.#shards.get(id);
+    const shard = this.#shards.get(id);
+    shard?.handleTime(performance.now());
+    return shard;
   }
 
   install(snapshot: Snapshot): void {
@@ -39,13 +41,13 @@ export class MemoryStore<S extends MemoryShard = MemoryShard> implements Store {
   }
 
   send(attempt: Attempt, request: Request): Response {
-    const shard = this.#shards.get(attempt.shard);
+    const shard = this.shard(attempt.shard);
     if (shard === undefined) return { reply: { type: 'failed', failure: 'not_sent' } };
     return shard.attempt(attempt, request.key, request);
   }
 
   batch(batch: Batch, requests: readonly Request[]): BatchResponse {
-    const shard = this.#shards.get(batch.shard);
+    const shard = this.shard(batch.shard);
     if (shard !== undefined) return shard.batch(batch, requests);
     const reply = { type: 'failed', failure: 'not_sent' } as const;
     return { reply: { type: 'not-done', part: 0, reply }, found: [] };
