@@ -156,7 +156,7 @@ describe('snapshots and routers', () => {
     const many = Array.from({ length: 17 }, (_, id) => ({ id, name: `s${id}` }));
     throws('no_slots', () => fromTopology(topology({ bits: 4 }, many)));
     for (const bad of [undefined, null, 7, () => 1]) throws('argument', () => fromTopology(bad));
-    throws('topology', () => fromTopology(topology({ pins: [{ key: 'x'.repeat(70_000), shard: 1 }] })));
+    throws('key_too_long', () => fromTopology(topology({ pins: [{ key: 'x'.repeat(70_000), shard: 1 }] })));
   });
   it('wrong types', () => {
     for (const bad of [undefined, null, 7, 'text', {}, [], new ArrayBuffer(9), orders]) {
