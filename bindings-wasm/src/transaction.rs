@@ -9,9 +9,7 @@ use ringshift::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{
-    NONE, instant, keys, moment, numbers, policy_of, refresh, reply_of, wait,
-};
+use crate::convert::{NONE, instant, keys, moment, numbers, policy_of, refresh, reply_of, wait};
 use crate::error::{Answer, Fault};
 use crate::snapshot::Snapshot;
 
@@ -60,12 +58,7 @@ impl Pins {
     }
 }
 
-fn pin(
-    pins: &Pins,
-    keyspace: u16,
-    bytes: &[u8],
-    ends: &[u32],
-) -> Answer<Result<Pinned, PinError>> {
+fn pin(pins: &Pins, keyspace: u16, bytes: &[u8], ends: &[u32]) -> Answer<Result<Pinned, PinError>> {
     let found = pins.0.keyspace_at(KeyspaceId(keyspace));
     let gone = || Fault::argument(format!("the snapshot has no keyspace {keyspace} any more"));
     let found = found.ok_or_else(gone)?;
@@ -227,4 +220,3 @@ impl Transaction {
         }
     }
 }
-
