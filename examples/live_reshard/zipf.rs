@@ -67,7 +67,7 @@ impl Zipf {
     }
 
     /// As in YCSB, two ranks may fall on one key: the skew stays, the neighbourhood goes.
-    fn key_of_rank(&self, rank: u32) -> u32 {
+    pub(crate) fn key_of_rank(&self, rank: u32) -> u32 {
         let key = mix(u64::from(rank) ^ self.scramble) % u64::from(self.items);
         u32::try_from(key).unwrap_or_default()
     }
