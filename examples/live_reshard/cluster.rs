@@ -152,7 +152,7 @@ impl Cluster {
         settled: &Settled,
         wave_slots: u32,
         settings: &Settings,
-        hot: &[&str],
+        hot: &[&String],
     ) -> Result<Plan, Failed> {
         let snapshot = self.topology.load()?.snapshot;
         let changes = match settled.wish {

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use parking_lot::Mutex;
+use ringshift::Snapshot;
 use ringshift::migration::{Ending, Plan, Point, Settings};
 use ringshift_operator::client::Client;
 use ringshift_operator::topology::TopologyStore;
@@ -15,7 +16,7 @@ use ringshift_operator::topology::TopologyStore;
 use crate::checker::check;
 use crate::cluster::{Cluster, Failed, Settled};
 use crate::crew::Crew;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Record};
 use crate::disturb::Disturbance;
 use crate::history::{self, Op, Recorders};
 use crate::latency::Meter;
@@ -54,13 +55,13 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
     let count = u32::try_from(keys.len())?;
     let zipf = Zipf::new(count, settled.seed).ok_or("there are no records")?;
     let settings = Arc::new(settings(options, &settled));
-    let plan = if !options.resume || cluster.must_plan(&settled)? {
-        let hot = (0..3).filter_map(|rank| keys.get(zipf.key_of_rank(rank) as usize));
-        let hot: Vec<_> = hot.map(String::as_str).collect();
-        Some(cluster.plan(&settled, options.wave_slots, &settings, &hot)?)
-    } else {
-        None
-    };
+    let must_plan = !options.resume || cluster.must_plan(&settled)?;
+    let hot: Vec<_> = zipf
+        .hottest(3)
+        .filter_map(|key| keys.get(key as usize))
+        .collect();
+    let plan = must_plan.then(|| cluster.plan(&settled, options.wave_slots, &settings, &hot));
+    let plan = plan.transpose()?;
     let (recorders, past) = recorders(options, &folder.path, &keys)?;
     let shared = Shared {
         keys: keys.clone(),
@@ -77,13 +78,8 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
         done = crew.load(&shared, &recorders, count)?;
     }
     let planned = plan.as_ref().map_or(&begun.log, |plan| &plan.log);
+    let outsiders = outsiders(options, &folder.path, &shared.records, settled.seed)?;
     let quiet = options.quiet || options.json;
-    let harm = Harm {
-        kill: options.kill_outside,
-        freeze: options.freeze_outside,
-    };
-    let commands = &options.outside;
-    let outsiders = Outsiders::start(commands, harm, &folder.path, &shared.records, settled.seed)?;
     let waves = planned.planned.len();
     let watch = Mutex::new(Watch::new(disturbance, outsiders, waves, quiet, clock)?);
     let (migration, crew_done) = crew.with_traffic(&shared, &recorders, || {
@@ -104,21 +100,10 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
     done.push(last.finish()?);
 
     let end = cluster.topology.load()?.snapshot;
-    let turned = watch.turned().is_some();
-    // A resumed run doesn't know all that was planned.
-    let wanted = plan.as_ref().filter(|_| !turned);
-    let wanted = wanted.map_or(&[][..], |plan| &plan.log.planned);
-    let placed = plan.is_some() || turned;
     let mut report = Report {
         strategy: settled.strategy.map(|strategy| strategy.to_string()),
         wish: settled.wish.map(Wished::name),
         takeovers: migration.takeovers,
-        misplaced: if placed {
-            misplaced(&begun.snapshot, &end, wanted, &keys)?
-        } else {
-            0
-        },
-        restored: turned.then(|| is_restored(&begun.snapshot, &end)),
         seed: settled.seed,
         source: dataset.source,
         records: u64::from(count),
@@ -138,6 +123,14 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
         outside,
         ..Report::default()
     };
+    let turned = watch.turned().is_some();
+    look_where(
+        &mut report,
+        plan.as_ref(),
+        turned,
+        [&begun.snapshot, &end],
+        &keys,
+    )?;
     let ops = judge(&mut report, &migration.windows, past_ops, done)?;
     if let Some(path) = &options.history {
         history::save(path, &ops, &keys)?;
@@ -194,6 +187,24 @@ fn migrate(
     })
 }
 
+/// Adds whether everything ended where it was to, before the migration and after it.
+fn look_where(
+    report: &mut Report,
+    plan: Option<&Plan>,
+    turned: bool,
+    [before, after]: [&Arc<Snapshot>; 2],
+    keys: &[String],
+) -> Result<(), Failed> {
+    if turned {
+        report.restored = Some(is_restored(before, after));
+        report.misplaced = misplaced(before, after, &[], keys)?;
+    } else if let Some(plan) = plan {
+        report.misplaced = misplaced(before, after, &plan.log.planned, keys)?;
+    }
+    // A resumed run doesn't know all that was planned.
+    Ok(())
+}
+
 /// Checks every operation and adds what was measured; answers the operations.
 fn judge(
     report: &mut Report,
@@ -215,6 +226,19 @@ fn judge(
         eprintln!("{verdict}");
     }
     Ok(ops)
+}
+
+fn outsiders(
+    options: &Options,
+    folder: &Path,
+    records: &[Record],
+    seed: u64,
+) -> Result<Outsiders, Failed> {
+    let harm = Harm {
+        kill: options.kill_outside,
+        freeze: options.freeze_outside,
+    };
+    Outsiders::start(&options.outside, harm, folder, records, seed)
 }
 
 fn dataset(settled: &Settled) -> Result<Dataset, Failed> {

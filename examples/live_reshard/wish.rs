@@ -97,7 +97,7 @@ impl Wished {
     }
 
     /// The wish; `hot` are the keys that are asked for most.
-    pub(crate) fn changes(self, now: &Arc<Snapshot>, hot: &[&str]) -> Result<Changes, Failed> {
+    pub(crate) fn changes(self, now: &Arc<Snapshot>, hot: &[&String]) -> Result<Changes, Failed> {
         let fifth = json!([{"id": 5, "name": "shard-5", "endpoint": "shard-5.db"}]);
         let wish = match self {
             Self::Add => json!({ "add": fifth }),
@@ -126,7 +126,7 @@ impl Wished {
 }
 
 /// Each of the keys to the shard after its own.
-fn move_keys(now: &Arc<Snapshot>, keys: &[&str]) -> Result<Vec<Value>, Failed> {
+fn move_keys(now: &Arc<Snapshot>, keys: &[&String]) -> Result<Vec<Value>, Failed> {
     let router = Router::new(now.clone());
     let keyspace = router.keyspace(KEYSPACE)?;
     let mut moves = Vec::new();

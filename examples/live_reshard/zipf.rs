@@ -41,6 +41,11 @@ impl Zipf {
         })
     }
 
+    /// The keys that are asked for most.
+    pub(crate) fn hottest(&self, count: u32) -> impl Iterator<Item = u32> {
+        (0..count.min(self.items)).map(|rank| self.key_of_rank(rank))
+    }
+
     /// The next key.
     pub(crate) fn pick(&self, rng: &mut Rng) -> u32 {
         self.key_of_rank(self.rank(rng.f64()))
@@ -67,7 +72,7 @@ impl Zipf {
     }
 
     /// As in YCSB, two ranks may fall on one key: the skew stays, the neighbourhood goes.
-    pub(crate) fn key_of_rank(&self, rank: u32) -> u32 {
+    fn key_of_rank(&self, rank: u32) -> u32 {
         let key = mix(u64::from(rank) ^ self.scramble) % u64::from(self.items);
         u32::try_from(key).unwrap_or_default()
     }

@@ -60,6 +60,9 @@ fn ways_to(step: &str) -> Vec<String> {
         ("switch-back", _) => vec![format!("--rollback-at reversed --kill-at {step}")],
         ("cancel", _) => vec![format!("--rollback-at shadow-read --kill-at {step}")],
         ("delist", "swap") => vec![format!("--rollback-at double-write --kill-at {step}")],
+        // Only a wish for more slots makes this move, only one strategy that one.
+        ("grow", _) => vec![format!("--wish grow-bits --kill-at {step}")],
+        ("offline", _) => vec![format!("--strategy maintenance-window --kill-at {step}")],
         // A barrier that was begun forwards, found closed by one who wants to go back.
         ("abort", _) => vec![
             "--kill-at ramp/closing".to_owned(),
