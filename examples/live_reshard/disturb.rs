@@ -85,8 +85,9 @@ impl Moment {
         if self.point.is_some_and(|own| own != point) {
             return false;
         }
-        self.nth = self.nth.saturating_sub(1);
-        self.nth == 0
+        let left = self.nth;
+        self.nth = left.saturating_sub(1);
+        left == 1
     }
 }
 
@@ -142,5 +143,57 @@ impl fmt::Display for Disturbance {
             write!(f, " but the coordinator {fall}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+
+    fn points(names: &str) -> Vec<Point> {
+        let names = names.split_whitespace();
+        let points = names.map(|name| Point::from_name(name).expect("a step"));
+        points.collect()
+    }
+
+    #[test]
+    fn a_moment_comes_once() {
+        let steps = points("copy/read copy/apply copy/read copy/log copy/read");
+        let mut moment = Moment {
+            point: steps.first().copied(),
+            nth: 2,
+        };
+        let hits: Vec<_> = steps.iter().map(|&step| moment.is_now(step)).collect();
+        assert_eq!(hits, [false, false, true, false, false]);
+        let mut any = Moment {
+            point: None,
+            nth: 4,
+        };
+        let hits: Vec<_> = steps.iter().map(|&step| any.is_now(step)).collect();
+        assert_eq!(hits, [false, false, false, true, false]);
+    }
+
+    #[test]
+    fn what_is_drawn_is_one_of_the_steps_and_comes() {
+        let steps = points("take-over/lead copy/read copy/apply copy/read copy/read switch/swap");
+        let mut drawn = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            let moment = Moment::draw(&mut Rng::with_seed(seed), &steps).expect("there are steps");
+            let mut left = moment;
+            assert!(steps.iter().any(|&step| left.is_now(step)), "{moment}");
+            drawn.insert(moment.to_string());
+        }
+        // The three reads apart.
+        assert_eq!(drawn.len(), steps.len(), "{drawn:?}");
+        assert_eq!(Moment::draw(&mut Rng::with_seed(1), &[]), None);
+    }
+
+    #[test]
+    fn there_is_no_way_back_once_a_wave_finishes_or_slots_are_split() {
+        let steps = points("enlist/swap switch/swap finish/swap switch/swap");
+        assert_eq!(with_way_back(&steps).len(), 2);
+        assert_eq!(with_way_back(&points("take-over/lead grow/swap")).len(), 1);
+        assert_eq!(with_way_back(&points("copy/read")).len(), 1);
     }
 }

@@ -81,3 +81,63 @@ fn is_keyspace_restored(old: &KeyspaceDraft, new: &KeyspaceDraft) -> bool {
         && old.assignment == new.assignment
         && overrides(old) == overrides(new)
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may fail loudly")]
+mod tests {
+    use ringshift::Topology;
+    use ringshift::migration::{Changes, Plan, plan};
+
+    use super::*;
+
+    fn snapshot(shards: u32, pin: u32) -> Arc<Snapshot> {
+        let shards: Vec<_> = (1..=shards)
+            .map(|id| format!(r#"{{"id":{id},"name":"s{id}"}}"#))
+            .collect();
+        let text = format!(
+            r#"{{"cluster":"demo","keyspaces":{{"records":{{"pins":[{{"prefix":"t03/","shard":{pin}}}]}}}},
+                "shards":[{}]}}"#,
+            shards.join(",")
+        );
+        let topology: Topology = serde_json::from_str(&text).expect("a topology");
+        Arc::new(topology.snapshot().expect("a snapshot"))
+    }
+
+    fn planned(before: &Snapshot, wish: &str) -> Plan {
+        let wish: Changes = serde_json::from_str(wish).expect("a wish");
+        plan(before, &wish, 0).expect("a plan")
+    }
+
+    fn keys() -> Vec<String> {
+        (0..64)
+            .map(|key| crate::wish::of_tenant(key, "k"))
+            .collect()
+    }
+
+    #[test]
+    fn keys_are_where_they_were_until_something_was_planned() {
+        let (before, keys) = (snapshot(2, 1), keys());
+        let wrong = |planned: &[PlannedWave]| {
+            misplaced(&before, &before, planned, &keys).expect("keys have routes")
+        };
+        assert_eq!(wrong(&[]), 0);
+        let adds = planned(&before, r#"{"add":[{"id":3,"name":"s3"}]}"#);
+        assert!(wrong(&adds.log.planned) > 0);
+        let moves = r#"{"move_prefix":[{"keyspace":"records","prefix":"t03/","to":2}]}"#;
+        let moves = planned(&before, moves);
+        // The tenant's keys, all of them, and none beside.
+        assert_eq!(wrong(&moves.log.planned), 4);
+    }
+
+    #[test]
+    fn a_tenant_that_went_over_is_seen() {
+        let (before, after, keys) = (snapshot(2, 1), snapshot(2, 2), keys());
+        let moves = r#"{"move_prefix":[{"keyspace":"records","prefix":"t03/","to":2}]}"#;
+        let moves = planned(&before, moves).log.planned;
+        let wrong = misplaced(&before, &after, &moves, &keys).expect("keys have routes");
+        assert_eq!(wrong, 0);
+        assert!(misplaced(&before, &after, &[], &keys).expect("keys have routes") > 0);
+        assert!(is_restored(&before, &before) && !is_restored(&before, &after));
+        assert!(!is_restored(&before, &snapshot(3, 1)));
+    }
+}
