@@ -202,7 +202,8 @@ fn shard_changes(settled: &Settled, snapshot: &Snapshot) -> Result<Changes, Fail
     })
 }
 
-fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
+/// What every run of those settings begins with, a resumed one too.
+pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
     let shards = (1..=u32::from(SHARDS)).map(shard).collect();
     let keyspace = KeyspaceTopology {
         seed: settled.seed.to_string(),

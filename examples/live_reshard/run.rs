@@ -8,13 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use parking_lot::Mutex;
-use ringshift::Snapshot;
 use ringshift::migration::{Ending, Plan, Point, Settings};
 use ringshift_operator::client::Client;
 use ringshift_operator::topology::TopologyStore;
 
 use crate::checker::check;
-use crate::cluster::{Cluster, Failed, Settled};
+use crate::cluster::{Cluster, Failed, Settled, first_snapshot};
 use crate::crew::Crew;
 use crate::dataset::{Dataset, Record};
 use crate::disturb::Disturbance;
@@ -123,14 +122,15 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
         outside,
         ..Report::default()
     };
-    let turned = watch.turned().is_some();
-    look_where(
-        &mut report,
-        plan.as_ref(),
-        turned,
-        [&begun.snapshot, &end],
-        &keys,
-    )?;
+    // Where it began, also when this run went on with what another one left.
+    let first = Arc::new(first_snapshot(&settled)?);
+    let planned = plan.as_ref().map(|plan| plan.log.planned.as_slice());
+    let planned = if migration.went_back { Some(&[][..]) } else { planned };
+    report.restored = migration.went_back.then(|| is_restored(&first, &end));
+    // A resumed run that goes forward doesn't know all that was planned.
+    if let Some(planned) = planned {
+        report.misplaced = misplaced(&first, &end, planned, &keys)?;
+    }
     let ops = judge(&mut report, &migration.windows, past_ops, done)?;
     if let Some(path) = &options.history {
         history::save(path, &ops, &keys)?;
@@ -145,6 +145,7 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
 /// What a migration leaves beside what its observer has seen.
 struct Migration {
     ending: String,
+    went_back: bool,
     mismatches: usize,
     takeovers: u64,
     /// How long clients were measured before it, and during it.
@@ -172,6 +173,7 @@ fn migrate(
     shared.stage.set(Stage::COOL_DOWN);
     thread::sleep(windows.after);
     watch.lock().finish();
+    let went_back = matches!(led.ending, Ending::RolledBack { .. });
     let ending = match led.ending {
         Ending::Complete => "complete".to_owned(),
         Ending::RolledBack { reason } => format!("rolled back: {reason}"),
@@ -181,28 +183,11 @@ fn migrate(
     };
     Ok(Migration {
         ending,
+        went_back,
         mismatches: led.mismatches,
         takeovers: led.takeovers,
         windows: (windows.before, during),
     })
-}
-
-/// Adds whether everything ended where it was to, before the migration and after it.
-fn look_where(
-    report: &mut Report,
-    plan: Option<&Plan>,
-    turned: bool,
-    [before, after]: [&Arc<Snapshot>; 2],
-    keys: &[String],
-) -> Result<(), Failed> {
-    if turned {
-        report.restored = Some(is_restored(before, after));
-        report.misplaced = misplaced(before, after, &[], keys)?;
-    } else if let Some(plan) = plan {
-        report.misplaced = misplaced(before, after, &plan.log.planned, keys)?;
-    }
-    // A resumed run doesn't know all that was planned.
-    Ok(())
 }
 
 /// Checks every operation and adds what was measured; answers the operations.

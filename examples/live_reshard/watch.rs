@@ -158,11 +158,6 @@ impl Watch {
         None
     }
 
-    /// Whether the migration was turned back.
-    pub(crate) const fn turned(&self) -> Option<&String> {
-        self.turned.as_ref()
-    }
-
     pub(crate) fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
         self.enter(event, coordinator);
         if let Some(step) = self.steps.last_mut() {
