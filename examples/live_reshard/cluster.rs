@@ -207,7 +207,7 @@ pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
     let shards = (1..=u32::from(SHARDS)).map(shard).collect();
     let keyspace = KeyspaceTopology {
         seed: settled.seed.to_string(),
-        bits: settled.wish.map_or(16, Wished::bits),
+        bits: settled.wish.map(Wished::bits),
         pins: settled.wish.map_or_else(Vec::new, Wished::pins),
         ..KeyspaceTopology::default()
     };

@@ -125,9 +125,14 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
     // Where it began, also when this run went on with what another one left.
     let first = Arc::new(first_snapshot(&settled)?);
     let planned = plan.as_ref().map(|plan| plan.log.planned.as_slice());
-    let planned = if migration.went_back { Some(&[][..]) } else { planned };
-    report.restored = migration.went_back.then(|| is_restored(&first, &end));
-    // A resumed run that goes forward doesn't know all that was planned.
+    let all_back = migration.went_back && !watch.kept && !options.resume;
+    let planned = if all_back {
+        Some(&[][..])
+    } else {
+        planned.filter(|_| !migration.went_back)
+    };
+    report.restored = all_back.then(|| is_restored(&first, &end));
+    // A resumed run doesn't know all that was planned, nor what is over for good.
     if let Some(planned) = planned {
         report.misplaced = misplaced(&first, &end, planned, &keys)?;
     }

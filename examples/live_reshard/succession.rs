@@ -1,16 +1,21 @@
-//! Coordinators, one after the other: the one in office dies or freezes at a step, the next takes
-//! over, and one that thaws finds itself out of office.
+//! Coordinators, one after the other: the one in office dies or freezes at a step, an agent that
+//! nobody tells of that takes over, and one that thaws finds itself out of office.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use ringshift::DomainId;
-use ringshift::migration::{Coordinator, Ending, Log, Move, Point, Settings};
+use ringshift::migration::{
+    Agent, Answer, Command, Coordinator, Ending, Log, Move, Point, Request, Settings,
+};
+use ringshift::{DomainId, Shard, Term};
+use ringshift_operator::agent::{self, Post, draw_nonce};
 use ringshift_operator::runner::{Event, Observer, Runner};
+use ringshift_operator::store::Store;
 use ringshift_operator::topology::TopologyStore;
 
 use crate::cluster::{Cluster, Failed};
@@ -41,30 +46,36 @@ pub(crate) fn lead(
     watch: &Mutex<Watch>,
 ) -> Result<Led, Failed> {
     let ice = Ice::default();
+    let nonce = draw_nonce()?;
     thread::scope(|scope| {
         // Whatever happens here: nobody stays frozen, or the scope would never end.
         let _thaw = Thaw(&ice);
         let mut frozen = None;
         let mut takeovers = 0;
+        let term = cluster.topology.draw_term()?;
         let led = loop {
-            let term = cluster.topology.draw_term()?;
             let (tell, hear) = channel();
+            let first = takeovers == 0;
             let leads = scope.spawn({
                 let ice = &ice;
                 move || {
                     let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
-                    let mut coordinator =
-                        Coordinator::new(term, settings.clone(), log.cloned(), runner.now());
                     let mut leader = Leader {
                         watch,
                         ice,
+                        topology: &*cluster.topology,
                         tell,
                         is_out: false,
+                        asked: false,
                     };
-                    let ending = runner.run(&mut coordinator, &mut leader);
+                    let ended = if first {
+                        coordinate(term, &runner, settings, log, &mut leader)
+                    } else {
+                        stand_by(nonce, &runner, settings, &mut leader)
+                    };
                     // Nobody hears it of one that was frozen.
                     let _unheard = leader.tell.send(News::Over);
-                    (ending, coordinator.mismatches().len())
+                    ended
                 }
             });
             match hear.recv() {
@@ -81,6 +92,13 @@ pub(crate) fn lead(
                     Err(cause) => resume_unwind(cause),
                 },
             }
+            if takeovers == 0
+                && let Some(log) = log
+            {
+                // The first one may have fallen before it had written its plan down. Ignored
+                // otherwise.
+                cluster.topology.request(Request::Begin(log.clone()))?;
+            }
             takeovers += 1;
         };
         ice.thaw();
@@ -96,6 +114,46 @@ pub(crate) fn lead(
         Ok(led)
     })
 }
+
+type Ended = (Ending, usize);
+
+/// The first one is sent by hand, with its plan.
+fn coordinate(
+    term: Term,
+    runner: &Runner,
+    settings: &Arc<Settings>,
+    log: Option<&Log>,
+    leader: &mut Leader<'_>,
+) -> Ended {
+    let mut coordinator = Coordinator::new(term, settings.clone(), log.cloned(), runner.now());
+    let ending = runner.run(&mut coordinator, leader);
+    (ending, coordinator.mismatches().len())
+}
+
+/// Whoever comes after it is an agent: it looks whether anybody leads, and does when a lease went
+/// by without a sign of life.
+fn stand_by(
+    nonce: u64,
+    runner: &Runner,
+    settings: &Arc<Settings>,
+    leader: &mut Leader<'_>,
+) -> Ended {
+    let settings = Settings {
+        lease_ms: LEASE_MS,
+        ..Settings::clone(settings)
+    };
+    let mut agent = Agent::new(nonce, Arc::new(settings), runner.now());
+    let stop = AtomicBool::new(false);
+    let ending = agent::run(runner, &mut agent, leader, &stop, true);
+    let found = agent.coordinator().map_or(0, |one| one.mismatches().len());
+    let never = Ending::Paused {
+        reason: "stopped".to_owned(),
+    };
+    (ending.unwrap_or(never), found)
+}
+
+/// Short, so that a run is; an agent's own is two seconds.
+const LEASE_MS: u32 = 100;
 
 /// What keeps a coordinator frozen, until its successor has come far enough.
 #[derive(Default)]
@@ -139,13 +197,16 @@ impl Drop for Thaw<'_> {
 struct Leader<'w> {
     watch: &'w Mutex<Watch>,
     ice: &'w Ice,
+    topology: &'w dyn TopologyStore,
     tell: Sender<News>,
+    /// It has asked for the way back.
+    asked: bool,
     /// It was frozen: what it still does is none of the migration's.
     is_out: bool,
 }
 
-impl Observer for Leader<'_> {
-    fn before(&mut self, point: Point, _wave: Option<DomainId>) {
+impl Leader<'_> {
+    fn comes_to(&mut self, point: Point) {
         if self.is_out {
             return;
         }
@@ -158,6 +219,49 @@ impl Observer for Leader<'_> {
                 self.ice.freeze(commands, &self.tell);
             }
         }
+    }
+}
+
+impl Post for Leader<'_> {
+    fn open(&mut self, _shard: &Shard) -> Option<Arc<dyn Store>> {
+        // All shards are open, those that join too.
+        None
+    }
+
+    fn before(&mut self, point: Point, _coordinator: &Coordinator) {
+        self.comes_to(point);
+    }
+
+    fn after(
+        &mut self,
+        point: Point,
+        command: &Command,
+        answer: &Answer,
+        coordinator: &Coordinator,
+    ) {
+        let event = Event {
+            point,
+            goal: coordinator.goal(),
+            wave: command.domain(),
+            command,
+            answer,
+            took: Duration::ZERO,
+        };
+        Observer::after(self, &event, coordinator);
+        if self.asked {
+            return;
+        }
+        if let Some(reason) = Observer::wants_back(self, coordinator) {
+            // Refused while another request waits: asked again at the next step then.
+            let asked = self.topology.request(Request::RollBack { reason });
+            self.asked = asked.is_ok();
+        }
+    }
+}
+
+impl Observer for Leader<'_> {
+    fn before(&mut self, point: Point, _wave: Option<DomainId>) {
+        self.comes_to(point);
     }
 
     fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {

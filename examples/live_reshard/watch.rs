@@ -32,6 +32,8 @@ pub(crate) struct Watch {
     pub(crate) points: Vec<Point>,
     /// Why the migration is to turn back, from then on.
     turned: Option<String>,
+    /// Something is over for good: no turn brings all of it back.
+    pub(crate) kept: bool,
 }
 
 impl Watch {
@@ -63,6 +65,7 @@ impl Watch {
             rows: 0,
             points: Vec::new(),
             turned: None,
+            kept: false,
         })
     }
 
@@ -145,7 +148,7 @@ impl Watch {
             // Not an exit: nothing is flushed, dropped or said, as when the machine's power goes.
             let _gone = rustix::process::kill_process(own, rustix::process::Signal::KILL);
         }
-        if turn_at.as_mut().is_some_and(|turn| turn.is_now(point)) {
+        if !self.kept && turn_at.as_mut().is_some_and(|turn| turn.is_now(point)) {
             *turn_at = None;
             self.turned = Some(format!("turned back at {point}"));
         }
@@ -160,6 +163,8 @@ impl Watch {
 
     pub(crate) fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
         self.enter(event, coordinator);
+        let for_good = matches!(event.point.goal, Move::Finish | Move::Grow);
+        self.kept |= for_good && *event.answer == Answer::Swapped;
         if let Some(step) = self.steps.last_mut() {
             step.took_s = self.began.elapsed().as_secs_f64() - step.at_s;
         }

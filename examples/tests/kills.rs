@@ -77,6 +77,14 @@ fn ways_to(step: &str) -> Vec<String> {
     }
 }
 
+/// Moves of agents, whose leases are renewed, and of shards that don't answer or come back older
+/// than they were. Nothing of that is in these runs; `operator/tests/agents.rs` has it.
+fn is_of_agents(step: &str) -> bool {
+    ["step-back/", "tend/", "quarantine/", "readmit/"]
+        .iter()
+        .any(|goal| step.starts_with(goal))
+}
+
 /// Steps that need a row to be late at the right moment, which no schedule here can promise: they
 /// are reached in most runs, and by the coordinator's own tests in all.
 fn is_a_matter_of_luck(step: &str) -> bool {
@@ -101,7 +109,7 @@ fn killed_at_every_step_and_resumed_nothing_is_lost() {
     let steps = String::from_utf8(listed.stdout).expect("names");
     assert!(steps.lines().count() > 60, "{steps}");
     let mut missed = Vec::new();
-    for step in steps.lines() {
+    for step in steps.lines().filter(|step| !is_of_agents(step)) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut died = false;
         for way in ways_to(step) {
