@@ -10,7 +10,8 @@ use ringshift::migration::{
     plan_with,
 };
 use ringshift::{
-    KeyspaceTopology, Shard, ShardId, ShardState, ShardTopology, Snapshot, Term, Topology,
+    ForeignHash, KeyspaceTopology, ModuloTopology, Shard, ShardId, ShardState, ShardTopology,
+    SlottingTopology, Snapshot, Term, Topology,
 };
 use ringshift_operator::client::Stores;
 use ringshift_operator::store::{Chunks, SqliteStore};
@@ -208,6 +209,10 @@ pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
     let keyspace = KeyspaceTopology {
         seed: settled.seed.to_string(),
         bits: settled.wish.map(Wished::bits),
+        slotting: match settled.strategy {
+            Some(Strategy::Adopt) => crc32_modulo(),
+            _ => SlottingTopology::default(),
+        },
         pins: settled.wish.map_or_else(Vec::new, Wished::pins),
         ..KeyspaceTopology::default()
     };
@@ -218,6 +223,16 @@ pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
         shards,
     };
     Ok(topology.snapshot()?)
+}
+
+/// What is adopted: `crc32(key) % 4`, as clients have it that know of four servers.
+fn crc32_modulo() -> SlottingTopology {
+    SlottingTopology::Modulo(ModuloTopology {
+        hash: ForeignHash::Crc32,
+        seed: 0,
+        buckets: SHARDS.into(),
+        shards: Vec::new(),
+    })
 }
 
 fn shard(id: u32) -> ShardTopology {
