@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use parking_lot::Mutex;
+use ringshift::Snapshot;
 use ringshift::migration::{Ending, Plan, Point, Settings};
 use ringshift_operator::client::Client;
 use ringshift_operator::topology::TopologyStore;
@@ -122,20 +123,10 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Fa
         outside,
         ..Report::default()
     };
-    // Where it began, also when this run went on with what another one left.
-    let first = Arc::new(first_snapshot(&settled)?);
-    let planned = plan.as_ref().map(|plan| plan.log.planned.as_slice());
     let all_back = migration.went_back && !watch.kept && !options.resume;
-    let planned = if all_back {
-        Some(&[][..])
-    } else {
-        planned.filter(|_| !migration.went_back)
-    };
-    report.restored = all_back.then(|| is_restored(&first, &end));
-    // A resumed run doesn't know all that was planned, nor what is over for good.
-    if let Some(planned) = planned {
-        report.misplaced = misplaced(&first, &end, planned, &keys)?;
-    }
+    let plan = plan.filter(|_| !migration.went_back);
+    let first = Arc::new(first_snapshot(&settled)?);
+    look_where(&mut report, [&first, &end], all_back, plan.as_ref(), &keys)?;
     let ops = judge(&mut report, &migration.windows, past_ops, done)?;
     if let Some(path) = &options.history {
         history::save(path, &ops, &keys)?;
@@ -193,6 +184,24 @@ fn migrate(
         takeovers: led.takeovers,
         windows: (windows.before, during),
     })
+}
+
+/// Adds whether everything ended where it was to. A resumed run has no plan: it doesn't know all
+/// that was planned, nor what is over for good.
+fn look_where(
+    report: &mut Report,
+    [first, end]: [&Arc<Snapshot>; 2],
+    all_back: bool,
+    plan: Option<&Plan>,
+    keys: &[String],
+) -> Result<(), Failed> {
+    if all_back {
+        report.restored = Some(is_restored(first, end));
+        report.misplaced = misplaced(first, end, &[], keys)?;
+    } else if let Some(plan) = plan {
+        report.misplaced = misplaced(first, end, &plan.log.planned, keys)?;
+    }
+    Ok(())
 }
 
 /// Checks every operation and adds what was measured; answers the operations.
