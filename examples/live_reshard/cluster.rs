@@ -5,9 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ringshift::migration::{Answer, Changes, Command, Log, Plan, home_installs, plan};
+use ringshift::migration::{
+    Answer, Changes, Command, Log, Plan, PlanOptions, Settings, Strategy, home_installs, plan,
+    plan_with,
+};
 use ringshift::{
-    KeyspaceTopology, Shard, ShardId, ShardState, ShardTopology, Snapshot, Term, Topology,
+    ForeignHash, KeyspaceTopology, ModuloTopology, Shard, ShardId, ShardState, ShardTopology,
+    SlottingTopology, Snapshot, Term, Topology,
 };
 use ringshift_operator::client::Stores;
 use ringshift_operator::store::{Chunks, SqliteStore};
@@ -15,6 +19,7 @@ use ringshift_operator::topology::{FileTopology, TopologyStore};
 use serde::{Deserialize, Serialize};
 
 use crate::options::Options;
+use crate::wish::Wished;
 
 /// The one keyspace.
 pub(crate) const KEYSPACE: &str = "records";
@@ -31,6 +36,8 @@ pub(crate) struct Settled {
     pub(crate) input: Option<PathBuf>,
     pub(crate) added: u16,
     pub(crate) removed: u16,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) wish: Option<Wished>,
 }
 
 impl Settled {
@@ -45,6 +52,8 @@ impl Settled {
             input: options.input.clone(),
             added: options.shards_added(),
             removed: options.shards_removed(),
+            strategy: options.strategy,
+            wish: options.wish,
         })
     }
 
@@ -86,7 +95,7 @@ impl Cluster {
             );
             return Err(error.into());
         }
-        let snapshot = first_snapshot(settled.seed)?;
+        let snapshot = first_snapshot(settled)?;
         let topology = Arc::new(FileTopology::new(&topology_file));
         topology.create(&snapshot)?;
         let mut cluster = Self {
@@ -139,50 +148,72 @@ impl Cluster {
     }
 
     /// Plans what was asked for and opens the shards that join.
-    pub(crate) fn plan(&mut self, settled: &Settled, wave_slots: u32) -> Result<Plan, Failed> {
+    pub(crate) fn plan(
+        &mut self,
+        settled: &Settled,
+        wave_slots: u32,
+        settings: &Settings,
+        hot: &[&String],
+    ) -> Result<Plan, Failed> {
         let snapshot = self.topology.load()?.snapshot;
-        let known = &snapshot.content().shards;
-        let next = known.iter().map(|shard| shard.id.0).max().unwrap_or(0) + 1;
-        let add = (next..)
-            .take(settled.added.into())
-            .map(|id| shard(id).shard())
-            .collect::<Result<Vec<_>, _>>()?;
-        let remove = known
-            .iter()
-            .rev()
-            .take(settled.removed.into())
-            .map(|shard| shard.id);
-        let changes = Changes {
-            add,
-            remove: remove.collect(),
-            ..Changes::default()
+        let changes = match settled.wish {
+            Some(wish) => wish.changes(&snapshot, hot)?,
+            None => shard_changes(settled, &snapshot)?,
         };
-        let plan = plan(&snapshot, &changes, wave_slots)?;
+        let plan = if settled.strategy.is_none() && settled.wish.is_none() {
+            plan(&snapshot, &changes, wave_slots)?
+        } else {
+            let options = PlanOptions {
+                strategy: settled.strategy,
+                settings: Some(settings.clone()),
+                wave_slots_max: wave_slots,
+                ..PlanOptions::default()
+            };
+            plan_with(&snapshot, &changes, &options)?
+        };
         self.open_stores(plan.log.enlist.as_deref().unwrap_or_default())?;
         Ok(plan)
     }
 
-    /// Whether a resumed run finds nothing to go on with, although its shards haven't changed yet:
-    /// it was killed before its plan was written down.
+    /// Whether a resumed run finds nothing to go on with: it was killed before its plan was written
+    /// down.
     pub(crate) fn must_plan(&self, settled: &Settled) -> Result<bool, Failed> {
         let record = self.topology.load()?;
-        let shards = record.snapshot.content().shards.len();
-        let idle = record.log == Log::default()
-            && record
-                .snapshot
-                .content()
-                .keyspaces
-                .iter()
-                .all(|k| k.waves.is_empty());
-        let unchanged = shards == usize::from(SHARDS) && settled.added != settled.removed;
-        Ok(idle && unchanged)
+        let first = first_snapshot(settled)?;
+        Ok(record.log == Log::default() && record.snapshot.digest() == first.digest())
     }
 }
 
-fn first_snapshot(seed: u64) -> Result<Snapshot, Failed> {
+fn shard_changes(settled: &Settled, snapshot: &Snapshot) -> Result<Changes, Failed> {
+    let known = &snapshot.content().shards;
+    let next = known.iter().map(|shard| shard.id.0).max().unwrap_or(0) + 1;
+    let add = (next..)
+        .take(settled.added.into())
+        .map(|id| shard(id).shard())
+        .collect::<Result<Vec<_>, _>>()?;
+    let remove = known
+        .iter()
+        .rev()
+        .take(settled.removed.into())
+        .map(|shard| shard.id);
+    Ok(Changes {
+        add,
+        remove: remove.collect(),
+        ..Changes::default()
+    })
+}
+
+/// What every run of those settings begins with, a resumed one too.
+pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
     let shards = (1..=u32::from(SHARDS)).map(shard).collect();
     let keyspace = KeyspaceTopology {
-        seed: seed.to_string(),
+        seed: settled.seed.to_string(),
+        bits: settled.wish.map(Wished::bits),
+        slotting: match settled.strategy {
+            Some(Strategy::Adopt) => crc32_modulo(),
+            _ => SlottingTopology::default(),
+        },
+        pins: settled.wish.map_or_else(Vec::new, Wished::pins),
         ..KeyspaceTopology::default()
     };
     let topology = Topology {
@@ -192,6 +223,16 @@ fn first_snapshot(seed: u64) -> Result<Snapshot, Failed> {
         shards,
     };
     Ok(topology.snapshot()?)
+}
+
+/// What is adopted: `crc32(key) % 4`, as clients have it that know of four servers.
+fn crc32_modulo() -> SlottingTopology {
+    SlottingTopology::Modulo(ModuloTopology {
+        hash: ForeignHash::Crc32,
+        seed: 0,
+        buckets: SHARDS.into(),
+        shards: Vec::new(),
+    })
 }
 
 fn shard(id: u32) -> ShardTopology {

@@ -15,6 +15,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::wish::of_tenant;
+
 /// 25,000 cities; `data/README.md` says where from and under which licence.
 const CITIES: &[u8] = include_bytes!("data/cities.csv");
 
@@ -95,6 +97,13 @@ impl Dataset {
     /// Keeps the first `count` records.
     pub(crate) fn keep_first(&mut self, count: usize) {
         self.records.truncate(count);
+    }
+
+    /// Puts a tenant in front of each key.
+    pub(crate) fn give_to_tenants(&mut self) {
+        for (place, record) in self.records.iter_mut().enumerate() {
+            record.key = of_tenant(place, &record.key);
+        }
     }
 
     /// The keys, by their place: what a history calls a key's id.

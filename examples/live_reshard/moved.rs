@@ -30,8 +30,11 @@ pub(crate) fn moved(
         tables.map(|owner| snapshot.shard_id(owner)).collect()
     };
     let (old_owners, new_owners) = (owners(before), owners(after));
+    // Where slots were split, each part was its whole's.
+    let parts = (new_owners.len() / old_owners.len().max(1)).max(1);
     let slots = old_owners
         .iter()
+        .flat_map(|owner| std::iter::repeat_n(owner, parts))
         .zip(&new_owners)
         .filter(|(old, new)| old != new)
         .count();

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use ringshift::migration::Strategy;
+
+use crate::wish::Wished;
 
 /// Adds a shard to four `SQLite` shards under live traffic, and proves that nothing was lost.
 ///
@@ -23,6 +26,17 @@ pub(crate) struct Options {
     /// Remove this many of the four shards
     #[arg(long, value_name = "SHARDS", value_parser = clap::value_parser!(u16).range(1..=3))]
     pub(crate) remove: Option<u16>,
+
+    /// How to carry it out: online, maintenance-window, shadow, incremental, canary, big-bang,
+    /// over-shard-move, adopt
+    ///
+    /// Each with soaks short enough to watch. Unless told, the plan has all phases and small waves.
+    #[arg(long, value_name = "STRATEGY", value_parser = strategy)]
+    pub(crate) strategy: Option<Strategy>,
+
+    /// What to do instead of adding or removing shards; online unless --strategy is given
+    #[arg(long, value_name = "WISH", conflicts_with_all = ["add", "remove"])]
+    pub(crate) wish: Option<Wished>,
 
     /// Load only the first records of the input
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
@@ -53,6 +67,28 @@ pub(crate) struct Options {
     /// Go on afterwards with --resume and the same --dir.
     #[arg(long, value_name = "STEP")]
     pub(crate) kill_at: Option<String>,
+
+    /// The same at a step drawn from the seed, among those that a rehearsal goes through
+    #[arg(long, conflicts_with_all = ["resume", "kill_at"])]
+    pub(crate) kill_random: bool,
+
+    /// Only the coordinator dies, or freezes for a while, and another one takes over
+    #[arg(long)]
+    pub(crate) takeover: bool,
+
+    /// Turn back at a step drawn from the seed, and end where it began
+    #[arg(long, conflicts_with_all = ["resume", "rollback_at"])]
+    pub(crate) turn_back_random: bool,
+
+    /// Every strategy and every kind of wish, as --seeds does; 1 seed unless told
+    #[arg(long, conflicts_with_all = ["strategy", "wish", "add", "remove"])]
+    pub(crate) all: bool,
+
+    /// Runs for each of so many seeds: one with a coordinator that falls, one that is turned back
+    #[arg(long, value_name = "COUNT", conflicts_with_all =
+          ["dir", "kill_at", "rollback_at", "history", "outside", "kill_random", "turn_back_random"],
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) seeds: Option<u64>,
 
     /// Go on with what a killed run left in --dir
     #[arg(long, requires = "dir")]
@@ -118,6 +154,9 @@ impl Options {
             use clap::CommandFactory as _;
             Err(Self::command().error(ErrorKind::ArgumentConflict, text))
         };
+        if options.takeover && options.kill_at.is_none() && !options.kill_random {
+            return bad("--takeover needs --kill-at or --kill-random: somebody must fall");
+        }
         if options.dies() && options.dir.is_none() {
             return bad("--kill-at needs --dir, so that --resume finds what is left");
         }
@@ -146,8 +185,13 @@ impl Options {
     }
 
     fn dies(&self) -> bool {
-        self.kill_at.is_some() && !self.only_lists()
+        (self.kill_at.is_some() || self.kill_random) && !self.takeover && !self.only_lists()
     }
+}
+
+fn strategy(name: &str) -> Result<Strategy, String> {
+    let names: Vec<_> = Strategy::ALL.iter().map(|one| one.name()).collect();
+    Strategy::from_name(name).ok_or_else(|| format!("one of {}", names.join(", ")))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -218,5 +262,10 @@ mod tests {
         refused("--kill-outside 1", "--outside");
         refused("--freeze-outside 1", "--outside");
         refused("--kill-at step", "--kill-at needs --dir");
+        refused("--kill-random", "--kill-at needs --dir");
+        refused("--takeover", "somebody must fall");
+        refused("--strategy hope", "maintenance-window");
+        refused("--wish add --add 2", "--add");
+        refused("--all --wish drain", "--wish");
     }
 }

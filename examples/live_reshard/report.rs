@@ -24,6 +24,19 @@ pub(crate) struct Report {
     pub(crate) clients: u64,
     pub(crate) shards_before: u64,
     pub(crate) shards_after: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) strategy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wish: Option<String>,
+    /// Coordinators that took over from one that had died or was frozen.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) takeovers: u64,
+    /// Keys that ended elsewhere than the plan says.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) misplaced: u64,
+    /// Of a migration that was turned back: whether shards, slots and overrides are as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restored: Option<bool>,
     /// How the migration ended.
     pub(crate) ending: String,
     pub(crate) moved: Moved,
@@ -121,7 +134,8 @@ impl Report {
             checked.wrong_reads,
             checked.undecided,
         ];
-        checked.operations > 0 && wrong.iter().all(|count| *count == 0)
+        let placed = self.misplaced == 0 && self.restored != Some(false);
+        placed && checked.operations > 0 && wrong.iter().all(|count| *count == 0)
     }
 
     /// For people, with colour if `colour` says so: on a terminal.
@@ -182,6 +196,11 @@ impl Checked {
             took_s,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A part of a whole; 0 of nothing.

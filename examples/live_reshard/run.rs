@@ -7,73 +7,40 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use ringshift::migration::{Coordinator, Ending, Plan, Settings};
+use parking_lot::Mutex;
+use ringshift::Snapshot;
+use ringshift::migration::{Ending, Plan, Point, Settings};
 use ringshift_operator::client::Client;
-use ringshift_operator::runner::Runner;
 use ringshift_operator::topology::TopologyStore;
 
 use crate::checker::check;
-use crate::cluster::{Cluster, Failed, Settled};
+use crate::cluster::{Cluster, Failed, Settled, first_snapshot};
 use crate::crew::Crew;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Record};
+use crate::disturb::Disturbance;
 use crate::history::{self, Op, Recorders};
 use crate::latency::Meter;
 use crate::moved::moved;
 use crate::options::Options;
 use crate::outside::{Harm, Outsiders, machine_ns};
+use crate::pace::{Windows, settings};
+use crate::place::{is_restored, misplaced};
 use crate::report::{Barriers, Checked, Report};
-use crate::watch::{Disturbance, Watch};
+use crate::succession::lead;
+use crate::watch::Watch;
+use crate::wish::Wished;
 use crate::workload::{Done, Shared, Stage, Worker};
 use crate::zipf::Zipf;
 
-/// How long clients run before the migration begins, and after it.
-struct Windows {
-    warm_up: Duration,
-    before: Duration,
-    after: Duration,
-}
-
-impl Windows {
-    fn of(options: &Options) -> Self {
-        let ms = if options.brisk {
-            [20, 50, 20]
-        } else {
-            [1_000, 6_000, 300]
-        };
-        let [warm_up, before, after] = ms.map(Duration::from_millis);
-        Self {
-            warm_up,
-            before,
-            after,
-        }
-    }
-}
-
-/// Soaks short enough to watch, where a real migration takes a week.
-fn settings(options: &Options) -> Settings {
-    if options.brisk {
-        return Settings {
-            shadow_ms: 5,
-            ramps_ppm: vec![250_000, 1_000_000],
-            ramp_ms: 1,
-            reversed_ms: 10,
-            chunk_rows: 4,
-            lag_rows_max: 4,
-            checkpoint_chunks: 2,
-            ..Settings::default()
-        };
-    }
-    Settings {
-        shadow_ppm: 100_000,
-        shadow_ms: 500,
-        ramp_ms: 250,
-        reversed_ms: 1_000,
-        ..Settings::default()
-    }
+/// A run that is over.
+pub(crate) struct Ran {
+    pub(crate) report: Report,
+    /// Every step that its coordinators went through.
+    pub(crate) steps: Vec<Point>,
 }
 
 /// Runs everything that the options ask for; the report says whether anything was lost.
-pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report, Failed> {
+pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Ran, Failed> {
     let (clock, origin_ns) = (Clock::now(), machine_ns());
     let folder = Folder::of(options)?;
     let settled = Settled::of(options, &folder.path)?;
@@ -85,17 +52,21 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         Cluster::create(&folder.path, &settled)?
     };
     let begun = cluster.topology.load()?;
-    let plan = if !options.resume || cluster.must_plan(&settled)? {
-        Some(cluster.plan(&settled, options.wave_slots)?)
-    } else {
-        None
-    };
-    let (recorders, past) = recorders(options, &folder.path, &keys)?;
     let count = u32::try_from(keys.len())?;
+    let zipf = Zipf::new(count, settled.seed).ok_or("there are no records")?;
+    let settings = Arc::new(settings(options, &settled));
+    let must_plan = !options.resume || cluster.must_plan(&settled)?;
+    let hot: Vec<_> = zipf
+        .hottest(3)
+        .filter_map(|key| keys.get(key as usize))
+        .collect();
+    let plan = must_plan.then(|| cluster.plan(&settled, options.wave_slots, &settings, &hot));
+    let plan = plan.transpose()?;
+    let (recorders, past) = recorders(options, &folder.path, &keys)?;
     let shared = Shared {
         keys: keys.clone(),
         records: dataset.records,
-        zipf: Zipf::new(count, settled.seed).ok_or("there are no records")?,
+        zipf,
         stage: Stage::default(),
         clock,
         clock_from_ns: past.last_ns,
@@ -107,22 +78,19 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         done = crew.load(&shared, &recorders, count)?;
     }
     let planned = plan.as_ref().map_or(&begun.log, |plan| &plan.log);
+    let outsiders = outsiders(options, &folder.path, &shared.records, settled.seed)?;
     let quiet = options.quiet || options.json;
-    let harm = Harm {
-        kill: options.kill_outside,
-        freeze: options.freeze_outside,
-    };
-    let commands = &options.outside;
-    let outsiders = Outsiders::start(commands, harm, &folder.path, &shared.records, settled.seed)?;
     let waves = planned.planned.len();
-    let mut watch = Watch::new(disturbance, outsiders, waves, quiet, clock)?;
+    let watch = Mutex::new(Watch::new(disturbance, outsiders, waves, quiet, clock)?);
     let (migration, crew_done) = crew.with_traffic(&shared, &recorders, || {
-        let migration = migrate(options, &cluster, plan.as_ref(), &shared, &mut watch);
+        let migration = migrate(options, &cluster, &settings, plan.as_ref(), &shared, &watch);
+        let mut watch = watch.lock();
         watch.outside_error.take().map_or(Ok(()), Err)?;
         watch.outsiders.stop()?;
         migration
     })?;
     done.extend(crew_done);
+    let mut watch = watch.into_inner();
     let from_ns = past.last_ns;
     let (outside, outside_ops) = watch.outsiders.histories(&keys, origin_ns, from_ns)?;
     let mut past_ops = past.ops;
@@ -133,6 +101,9 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
 
     let end = cluster.topology.load()?.snapshot;
     let mut report = Report {
+        strategy: settled.strategy.map(|strategy| strategy.to_string()),
+        wish: settled.wish.map(Wished::name),
+        takeovers: migration.takeovers,
         seed: settled.seed,
         source: dataset.source,
         records: u64::from(count),
@@ -152,18 +123,27 @@ pub(crate) fn run(options: &Options, disturbance: Disturbance) -> Result<Report,
         outside,
         ..Report::default()
     };
+    let all_back = migration.went_back && !watch.kept && !options.resume;
+    let plan = plan.filter(|_| !migration.went_back);
+    let first = Arc::new(first_snapshot(&settled)?);
+    look_where(&mut report, [&first, &end], all_back, plan.as_ref(), &keys)?;
     let ops = judge(&mut report, &migration.windows, past_ops, done)?;
     if let Some(path) = &options.history {
         history::save(path, &ops, &keys)?;
     }
     report.duration_s = clock.elapsed().as_secs_f64();
-    Ok(report)
+    Ok(Ran {
+        report,
+        steps: watch.points,
+    })
 }
 
 /// What a migration leaves beside what its observer has seen.
 struct Migration {
     ending: String,
+    went_back: bool,
     mismatches: usize,
+    takeovers: u64,
     /// How long clients were measured before it, and during it.
     windows: (Duration, Duration),
 }
@@ -172,9 +152,10 @@ struct Migration {
 fn migrate(
     options: &Options,
     cluster: &Cluster,
+    settings: &Arc<Settings>,
     plan: Option<&Plan>,
     shared: &Shared,
-    watch: &mut Watch,
+    watch: &Mutex<Watch>,
 ) -> Result<Migration, Failed> {
     let windows = Windows::of(options);
     thread::sleep(windows.warm_up);
@@ -182,28 +163,45 @@ fn migrate(
     thread::sleep(windows.before);
     shared.stage.set(Stage::DURING);
     let clock = Clock::now();
-    let runner = Runner::new(cluster.topology.clone(), cluster.stores.clone());
-    let term = cluster.topology.draw_term()?;
-    let log = plan.map(|plan| plan.log.clone());
-    let mut coordinator = Coordinator::new(term, Arc::new(settings(options)), log, runner.now());
-    let ending = runner.run(&mut coordinator, watch);
+    let log = plan.map(|plan| &plan.log);
+    let led = lead(cluster, settings, log, watch)?;
     let during = clock.elapsed();
     shared.stage.set(Stage::COOL_DOWN);
     thread::sleep(windows.after);
-    watch.finish();
-    let ending = match ending {
+    watch.lock().finish();
+    let went_back = matches!(led.ending, Ending::RolledBack { .. });
+    let ending = match led.ending {
         Ending::Complete => "complete".to_owned(),
         Ending::RolledBack { reason } => format!("rolled back: {reason}"),
         Ending::Paused { reason } => format!("paused: {reason}"),
         Ending::SteppedDown { term } => format!("stepped down before term {term}"),
         Ending::Stuck(error) => return Err(format!("the migration is stuck: {error}").into()),
     };
-    let mismatches = coordinator.mismatches().len();
     Ok(Migration {
         ending,
-        mismatches,
+        went_back,
+        mismatches: led.mismatches,
+        takeovers: led.takeovers,
         windows: (windows.before, during),
     })
+}
+
+/// Adds whether everything ended where it was to. A resumed run has no plan: it doesn't know all
+/// that was planned, nor what is over for good.
+fn look_where(
+    report: &mut Report,
+    [first, end]: [&Arc<Snapshot>; 2],
+    all_back: bool,
+    plan: Option<&Plan>,
+    keys: &[String],
+) -> Result<(), Failed> {
+    if all_back {
+        report.restored = Some(is_restored(first, end));
+        report.misplaced = misplaced(first, end, &[], keys)?;
+    } else if let Some(plan) = plan {
+        report.misplaced = misplaced(first, end, &plan.log.planned, keys)?;
+    }
+    Ok(())
 }
 
 /// Checks every operation and adds what was measured; answers the operations.
@@ -229,6 +227,19 @@ fn judge(
     Ok(ops)
 }
 
+fn outsiders(
+    options: &Options,
+    folder: &Path,
+    records: &[Record],
+    seed: u64,
+) -> Result<Outsiders, Failed> {
+    let harm = Harm {
+        kill: options.kill_outside,
+        freeze: options.freeze_outside,
+    };
+    Outsiders::start(&options.outside, harm, folder, records, seed)
+}
+
 fn dataset(settled: &Settled) -> Result<Dataset, Failed> {
     let mut dataset = match &settled.input {
         Some(path) => Dataset::from_input(path)?,
@@ -236,6 +247,9 @@ fn dataset(settled: &Settled) -> Result<Dataset, Failed> {
     };
     if let Some(count) = settled.records {
         dataset.keep_first(count);
+    }
+    if settled.wish.is_some_and(Wished::is_about_keys) {
+        dataset.give_to_tenants();
     }
     Ok(dataset)
 }

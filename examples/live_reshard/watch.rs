@@ -5,23 +5,15 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant as Clock};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use ringshift::migration::{Answer, Coordinator, Move, Point, Stage};
+use ringshift::migration::{Answer, Coordinator, Move, Point, Stage, Wish};
 use ringshift::{DomainId, Phase};
-use ringshift_operator::runner::{Event, Observer};
+use ringshift_operator::runner::Event;
 
 use crate::cluster::Failed;
+use crate::disturb::{Disturbance, How};
 use crate::latency::Latency;
 use crate::outside::Outsiders;
 use crate::report::Step;
-
-/// What to do to the coordinator, and where.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Disturbance {
-    /// Die by a signal before this is done.
-    pub(crate) kill_at: Option<Point>,
-    /// Turn back when a wave has come to this phase.
-    pub(crate) rollback_at: Option<Phase>,
-}
 
 pub(crate) struct Watch {
     disturbance: Disturbance,
@@ -36,6 +28,12 @@ pub(crate) struct Watch {
     /// What the last step is about.
     current: Option<(Option<DomainId>, &'static str)>,
     rows: u64,
+    /// Every step that was gone through.
+    pub(crate) points: Vec<Point>,
+    /// Why the migration is to turn back, from then on.
+    turned: Option<String>,
+    /// Something is over for good: no turn brings all of it back.
+    pub(crate) kept: bool,
 }
 
 impl Watch {
@@ -65,6 +63,9 @@ impl Watch {
             steps: Vec::new(),
             current: None,
             rows: 0,
+            points: Vec::new(),
+            turned: None,
+            kept: false,
         })
     }
 
@@ -132,19 +133,38 @@ impl Watch {
             coordinator.mismatches().len()
         ));
     }
-}
 
-impl Observer for Watch {
-    fn before(&mut self, point: Point, _wave: Option<DomainId>) {
-        if self.disturbance.kill_at == Some(point) {
+    /// A step is about to be done. Answers what becomes of who does it.
+    pub(crate) fn before(&mut self, point: Point) -> Option<How> {
+        self.points.push(point);
+        let Disturbance {
+            kill_at,
+            fall,
+            turn_at,
+            ..
+        } = &mut self.disturbance;
+        if kill_at.as_mut().is_some_and(|kill| kill.is_now(point)) {
             let own = rustix::process::getpid();
             // Not an exit: nothing is flushed, dropped or said, as when the machine's power goes.
             let _gone = rustix::process::kill_process(own, rustix::process::Signal::KILL);
         }
+        if !self.kept && turn_at.as_mut().is_some_and(|turn| turn.is_now(point)) {
+            *turn_at = None;
+            self.turned = Some(format!("turned back at {point}"));
+        }
+        let counts = fall
+            .as_ref()
+            .is_some_and(|fall| !fall.after_turn || self.turned.is_some());
+        if counts && fall.as_mut().is_some_and(|fall| fall.at.is_now(point)) {
+            return fall.take().map(|fall| fall.how);
+        }
+        None
     }
 
-    fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
+    pub(crate) fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
         self.enter(event, coordinator);
+        let for_good = matches!(event.point.goal, Move::Finish | Move::Grow);
+        self.kept |= for_good && *event.answer == Answer::Swapped;
         if let Some(step) = self.steps.last_mut() {
             step.took_s = self.began.elapsed().as_secs_f64() - step.at_s;
         }
@@ -164,19 +184,24 @@ impl Observer for Watch {
         }
     }
 
-    fn barrier(&mut self, _goal: Move, _wave: Option<DomainId>, pause: Duration) {
+    pub(crate) fn barrier(&mut self, pause: Duration) {
         self.pauses
             .record(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    fn wants_back(&mut self, coordinator: &Coordinator) -> Option<String> {
-        let phase = self.disturbance.rollback_at?;
+    /// Why the migration is to turn back, if it is: asked of every coordinator, since one may fall
+    /// before it has written that down.
+    pub(crate) fn wants_back(&mut self, coordinator: &Coordinator) -> Option<String> {
         let snapshot = coordinator.snapshot()?;
-        let mut waves = snapshot.content().keyspaces.iter().flat_map(|k| &k.waves);
-        waves.any(|wave| wave.phase == phase).then(|| {
-            self.disturbance.rollback_at = None;
-            format!("--rollback-at {phase}")
-        })
+        if let Some(phase) = self.disturbance.rollback_at {
+            let mut waves = snapshot.content().keyspaces.iter().flat_map(|k| &k.waves);
+            if waves.any(|wave| wave.phase == phase) {
+                self.disturbance.rollback_at = None;
+                self.turned = Some(format!("--rollback-at {phase}"));
+            }
+        }
+        let asks = coordinator.log().wish != Wish::Back;
+        self.turned.clone().filter(|_| asks)
     }
 }
 

@@ -41,6 +41,11 @@ impl Zipf {
         })
     }
 
+    /// The keys that are asked for most.
+    pub(crate) fn hottest(&self, count: u32) -> impl Iterator<Item = u32> {
+        (0..count.min(self.items)).map(|rank| self.key_of_rank(rank))
+    }
+
     /// The next key.
     pub(crate) fn pick(&self, rng: &mut Rng) -> u32 {
         self.key_of_rank(self.rank(rng.f64()))

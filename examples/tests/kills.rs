@@ -60,6 +60,9 @@ fn ways_to(step: &str) -> Vec<String> {
         ("switch-back", _) => vec![format!("--rollback-at reversed --kill-at {step}")],
         ("cancel", _) => vec![format!("--rollback-at shadow-read --kill-at {step}")],
         ("delist", "swap") => vec![format!("--rollback-at double-write --kill-at {step}")],
+        // Only a wish for more slots makes this move, only one strategy that one.
+        ("grow", _) => vec![format!("--wish grow-bits --kill-at {step}")],
+        ("offline", _) => vec![format!("--strategy maintenance-window --kill-at {step}")],
         // A barrier that was begun forwards, found closed by one who wants to go back.
         ("abort", _) => vec![
             "--kill-at ramp/closing".to_owned(),
@@ -72,6 +75,14 @@ fn ways_to(step: &str) -> Vec<String> {
         ],
         _ => vec![format!("--kill-at {step}")],
     }
+}
+
+/// Moves of agents, whose leases are renewed, and of shards that don't answer or come back older
+/// than they were. Nothing of that is in these runs; `operator/tests/agents.rs` has it.
+fn is_of_agents(step: &str) -> bool {
+    ["step-back/", "tend/", "quarantine/", "readmit/"]
+        .iter()
+        .any(|goal| step.starts_with(goal))
 }
 
 /// Steps that need a row to be late at the right moment, which no schedule here can promise: they
@@ -98,7 +109,7 @@ fn killed_at_every_step_and_resumed_nothing_is_lost() {
     let steps = String::from_utf8(listed.stdout).expect("names");
     assert!(steps.lines().count() > 60, "{steps}");
     let mut missed = Vec::new();
-    for step in steps.lines() {
+    for step in steps.lines().filter(|step| !is_of_agents(step)) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut died = false;
         for way in ways_to(step) {

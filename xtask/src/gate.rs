@@ -126,6 +126,14 @@ pub(crate) const STEPS: &[Step] = &[
         Sh::new("cargo run --release --locked --example live_reshard").run()
     }),
     step(
+        "strategies",
+        "every strategy and wish, with a coordinator that falls and a migration turned back",
+        || {
+            let run = "cargo run --release --locked --example live_reshard --";
+            Sh::new(run).args("--all --brisk --records 400").run()
+        },
+    ),
+    step(
         "three-languages",
         "the same under Rust, JavaScript and Python at once",
         languages::three,

@@ -53,7 +53,26 @@ impl Rendered<'_> {
             f,
             "{}, seed {}; the migration: {}",
             r.source, r.seed, r.ending
-        )
+        )?;
+        let said = [
+            r.strategy.as_ref().map(|name| format!("strategy {name}")),
+            r.wish.as_ref().map(|name| format!("wish {name}")),
+            (r.takeovers > 0).then(|| format!("{} takeovers", r.takeovers)),
+            (r.misplaced > 0).then(|| format!("{} KEYS MISPLACED", r.misplaced)),
+            r.restored.map(|restored| {
+                let said = if restored {
+                    "all is as before"
+                } else {
+                    "NOT AS BEFORE"
+                };
+                said.to_owned()
+            }),
+        ];
+        let said: Vec<_> = said.into_iter().flatten().collect();
+        if said.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "{}", said.join(", "))
     }
 
     fn moved(&self, f: &mut Formatter<'_>) -> Result {

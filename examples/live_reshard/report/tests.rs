@@ -18,6 +18,11 @@ fn sample() -> Report {
         clients: 8,
         shards_before: 4,
         shards_after: 5,
+        strategy: None,
+        wish: None,
+        takeovers: 0,
+        misplaced: 0,
+        restored: None,
         ending: "complete".to_owned(),
         moved: Moved {
             slots_total: 65_536,
