@@ -10,5 +10,6 @@ mod reporter;
 pub mod runner;
 pub mod store;
 pub mod topology;
+pub mod verify;
 
 pub use reporter::Reporter;

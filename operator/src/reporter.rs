@@ -79,6 +79,11 @@ impl<'r, O: Observer> Reporter<'r, O> {
         &self.behind
     }
 
+    /// The same, to be told something.
+    pub fn behind_mut(&mut self) -> &mut O {
+        &mut self.behind
+    }
+
     /// Why the files couldn't be written, if so.
     pub fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
