@@ -1,14 +1,20 @@
 //! The command line: what may be said, and how it ends.
 
+mod carry;
 mod error;
 mod explain;
 mod init;
+mod interrupt;
 mod keys;
 mod output;
 mod plan;
+mod progress;
+mod reshard;
 mod route;
 mod serve;
 mod show;
+mod stores;
+mod verify;
 mod wish;
 
 use std::ffi::OsString;
@@ -25,6 +31,10 @@ Exit codes:
   0  done
   1  refused or failed; standard error says why
   2  the command line was not understood
+  3  verify has found keys that differ, or rows astray
+  4  the migration is paused, by Ctrl-C or before the point of no return; it can go on
+  5  the migration went back to where it began by itself; standard error says why
+  6  no agent has heard the request in time
 
 A topology file is a topology in JSON, a snapshot's bytes, or a coordinator's record; which of
 them is told by how it begins.";
@@ -54,6 +64,12 @@ enum Command {
     /// Say what a change would move, how, for how long, and whether it can be undone; changes nothing
     #[command(after_help = ENDING)]
     Plan(Box<plan::Plan>),
+    /// Begin a plan, and carry it out in the foreground; Ctrl-C pauses it
+    #[command(after_help = ENDING)]
+    Reshard(Box<reshard::Reshard>),
+    /// Compare both sides of each wave, and look for rows on shards that shouldn't have them
+    #[command(after_help = ENDING)]
+    Verify(verify::Verify),
     /// Hand the routing state out over HTTP, until Ctrl-C
     #[command(after_help = ENDING)]
     Serve(serve::Serve),
@@ -107,6 +123,8 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Explain(keys) => explain::run(&keys, out),
         Command::Show(show) => show::run(&show, out),
         Command::Plan(plan) => plan::run(&plan, out),
+        Command::Reshard(reshard) => reshard::run(&reshard, out),
+        Command::Verify(verify) => verify::run(&verify, out),
         Command::Serve(serve) => serve::run(&serve, out),
     }
 }
