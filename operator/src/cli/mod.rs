@@ -1,5 +1,6 @@
 //! The command line: what may be said, and how it ends.
 
+mod ask;
 mod carry;
 mod error;
 mod explain;
@@ -13,9 +14,11 @@ mod reshard;
 mod route;
 mod serve;
 mod show;
+mod status;
 mod stores;
 mod verify;
 mod wish;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -67,6 +70,15 @@ enum Command {
     /// Begin a plan, and carry it out in the foreground; Ctrl-C pauses it
     #[command(after_help = ENDING)]
     Reshard(Box<reshard::Reshard>),
+    /// Say where a migration stands, what it waits for, and what comes next
+    #[command(after_help = ENDING)]
+    Status(status::Status),
+    /// Go on with a migration that was paused
+    #[command(after_help = ENDING)]
+    Resume(ask::Resume),
+    /// Take a migration back to where it began
+    #[command(name = "rollback", after_help = ENDING)]
+    RollBack(ask::RollBack),
     /// Compare both sides of each wave, and look for rows on shards that shouldn't have them
     #[command(after_help = ENDING)]
     Verify(verify::Verify),
@@ -124,6 +136,9 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Show(show) => show::run(&show, out),
         Command::Plan(plan) => plan::run(&plan, out),
         Command::Reshard(reshard) => reshard::run(&reshard, out),
+        Command::Status(status) => status::run(&status, out),
+        Command::Resume(resume) => ask::resume(&resume, out),
+        Command::RollBack(back) => ask::roll_back(&back, out),
         Command::Verify(verify) => verify::run(&verify, out),
         Command::Serve(serve) => serve::run(&serve, out),
     }
