@@ -40,7 +40,7 @@ pub(super) fn resume(arguments: &Resume, out: &mut dyn Write) -> Result<(), CliE
         };
         return say(&arguments.carry, out, text);
     }
-    carry(&arguments.carry, Turn::GoOn, out)
+    carry(&arguments.carry, &Turn::GoOn, out)
 }
 
 pub(super) fn roll_back(arguments: &RollBack, out: &mut dyn Write) -> Result<(), CliError> {
@@ -52,7 +52,7 @@ pub(super) fn roll_back(arguments: &RollBack, out: &mut dyn Write) -> Result<(),
         return dry_run(&arguments.carry, &record, out);
     }
     let reason = arguments.reason.clone();
-    carry(&arguments.carry, Turn::Back(reason), out)
+    carry(&arguments.carry, &Turn::Back(reason), out)
 }
 
 fn nothing() -> CliError {

@@ -1,6 +1,7 @@
 //! Carries a migration out in the foreground: progress, Ctrl-C, the word before the point of no
 //! return, the report.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Clock, SystemTime};
 
 use clap::Args;
-use ringshift::migration::{
-    Coordinator, Ending, Gate, Health, Log, Move, Report, Settings, Wish,
-};
+use ringshift::migration::{Coordinator, Ending, Gate, Health, Log, Move, Report, Settings, Wish};
 use ringshift::{DomainId, Term};
 use ringshift_operator::Reporter;
 use ringshift_operator::runner::{Observer, Runner};
@@ -80,7 +79,7 @@ impl Carry {
     pub(super) fn how(&self, command: &str) -> String {
         let mut text = format!("ringshift {command} --topology {}", self.topology.display());
         if let Some(stores) = &self.stores {
-            text.push_str(&format!(" --stores '{}'", stores.display()));
+            let _ = write!(text, " --stores '{}'", stores.display());
         }
         text
     }
@@ -89,7 +88,7 @@ impl Carry {
         self.report.clone().unwrap_or_else(|| {
             let mut name = self.topology.clone().into_os_string();
             // Each stretch of a migration that was paused has its own.
-            name.push(format!(".report/from-epoch-{}", record.snapshot.epoch()));
+            let _ = write!(name, ".report/from-epoch-{}", record.snapshot.epoch());
             name.into()
         })
     }
@@ -111,10 +110,10 @@ pub(super) fn under_way(record: &Record) -> bool {
     record.log != Log::default() || keyspaces.any(|keyspace| !keyspace.waves.is_empty())
 }
 
-pub(super) fn carry(arguments: &Carry, turn: Turn, out: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn carry(arguments: &Carry, turn: &Turn, out: &mut dyn Write) -> Result<(), CliError> {
     let topology = Arc::new(FileTopology::new(&arguments.topology));
     let record = arguments.record()?;
-    let wanted = match &turn {
+    let wanted = match turn {
         Turn::Begin(log) => Some(Log::clone(log)),
         Turn::GoOn | Turn::Back(_) => None,
     };
@@ -142,7 +141,7 @@ pub(super) fn carry(arguments: &Carry, turn: Turn, out: &mut dyn Write) -> Resul
     let settings = settings.or(record.log.settings.as_deref());
     let settings = Arc::new(settings.map_or_else(Settings::default, Settings::clone));
     let mut coordinator = Coordinator::new(term, settings, wanted, runner.now());
-    if let Turn::Back(reason) = &turn {
+    if let Turn::Back(reason) = turn {
         coordinator.roll_back(reason);
     }
     let folder = arguments.report(&record);
@@ -157,9 +156,7 @@ pub(super) fn carry(arguments: &Carry, turn: Turn, out: &mut dyn Write) -> Resul
         health_at: None,
         utc_offset: arguments.utc_offset,
     };
-    let mut reporter = Reporter::new(&runner, watcher)
-        .writing(&folder)
-        .counting();
+    let mut reporter = Reporter::new(&runner, watcher).writing(&folder).counting();
     let mut resumes = paused && matches!(turn, Turn::GoOn);
     let ending = loop {
         let ending = runner.run(&mut coordinator, &mut reporter);
@@ -181,7 +178,9 @@ pub(super) fn carry(arguments: &Carry, turn: Turn, out: &mut dyn Write) -> Resul
     let watcher = reporter.behind_mut();
     let show = &mut watcher.show;
     show.end();
-    let epoch = coordinator.snapshot().map(|snapshot| snapshot.epoch().get());
+    let epoch = coordinator
+        .snapshot()
+        .map(|snapshot| snapshot.epoch().get());
     let written = match failure {
         None => format!("the report is in {}", folder.display()),
         Some(error) => format!("no report, {}: {error}", folder.display()),

@@ -1,6 +1,7 @@
 //! How a migration's progress looks: bars on a terminal, lines elsewhere, JSON when asked for.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant as Clock};
 
@@ -99,11 +100,19 @@ impl<'o> Show<'o> {
         let event = json!({
             "event": "pause", "wave": wave, "move": goal.to_string(), "pause_us": us,
         });
-        self.say(&format!("{of}{goal}, writers waited {}", micros(us)), &event);
+        self.say(
+            &format!("{of}{goal}, writers waited {}", micros(us)),
+            &event,
+        );
     }
 
     /// Shows what is new. `now` is the coordinator's time.
-    pub(super) fn progress(&mut self, progress: &[Progress], coordinator: &Coordinator, now: Instant) {
+    pub(super) fn progress(
+        &mut self,
+        progress: &[Progress],
+        coordinator: &Coordinator,
+        now: Instant,
+    ) {
         let Some(snapshot) = coordinator.snapshot() else {
             return;
         };
@@ -173,19 +182,19 @@ impl<'o> Show<'o> {
     fn sum_line(&self, status: &Status, now: Instant) -> String {
         let mut line = format!("epoch {}, {} mismatches", self.epoch, status.mismatches);
         if status.planned > 0 {
-            line.push_str(&format!(", {} waves to begin", status.planned));
+            let _ = write!(line, ", {} waves to begin", status.planned);
         }
         if let Some(p99) = self.health.p99_us {
             let before = self.health.baseline_p99_us.unwrap_or(p99);
             let (before, p99) = (micros(before.into()), micros(p99.into()));
-            line.push_str(&format!(", p99 {before} before, {p99} now"));
+            let _ = write!(line, ", p99 {before} before, {p99} now");
         }
         if self.pauses > 0 {
             let longest = micros(self.pause_us_max);
-            line.push_str(&format!(", {} pauses, {longest} at most", self.pauses));
+            let _ = write!(line, ", {} pauses, {longest} at most", self.pauses);
         }
         if let Some(waits) = waits(status, now) {
-            line.push_str(&format!("; waits {waits}"));
+            let _ = write!(line, "; waits {waits}");
         }
         line
     }
@@ -214,7 +223,11 @@ impl<'o> Show<'o> {
             }
             let all = wave.rows_estimated.unwrap_or(wave.rows).max(1);
             bar.set_length(all);
-            bar.set_position(if wave.caught_up { all } else { wave.rows.min(all) });
+            bar.set_position(if wave.caught_up {
+                all
+            } else {
+                wave.rows.min(all)
+            });
             bar.set_message(wave_line(wave, snapshot));
         }
     }
@@ -226,28 +239,33 @@ fn wave_line(wave: &Progress, snapshot: &Snapshot) -> String {
         let shard = snapshot.shard(id);
         shard.map_or_else(|| format!("#{id}"), |shard| shard.name.clone())
     };
-    let mut line = format!("wave {}, {} to {}: ", wave.wave, name(wave.from), name(wave.to));
+    let mut line = format!(
+        "wave {}, {} to {}: ",
+        wave.wave,
+        name(wave.from),
+        name(wave.to)
+    );
     if wave.over {
-        line.push_str(&format!("over, {} rows", wave.rows));
+        let _ = write!(line, "over, {} rows", wave.rows);
         return line;
     }
     line.push_str(wave.phase.name());
     if wave.phase == Phase::ReadNew {
         let (whole, part) = (wave.ramp_ppm / 10_000, wave.ramp_ppm / 100 % 100);
-        line.push_str(&format!(" {whole}.{part:02} %"));
+        let _ = write!(line, " {whole}.{part:02} %");
     }
-    match wave.rows_estimated {
-        Some(all) => line.push_str(&format!(", {} of {all} rows", wave.rows)),
-        None => line.push_str(&format!(", {} rows", wave.rows)),
-    }
+    let _ = match wave.rows_estimated {
+        Some(all) => write!(line, ", {} of {all} rows", wave.rows),
+        None => write!(line, ", {} rows", wave.rows),
+    };
     if let Some(rate) = wave.rows_per_s {
-        line.push_str(&format!(", {rate} rows/s"));
+        let _ = write!(line, ", {rate} rows/s");
     }
     if let Some(lag) = wave.lag_rows {
-        line.push_str(&format!(", {lag} behind"));
+        let _ = write!(line, ", {lag} behind");
     }
     if let Some(eta) = wave.eta_ms.filter(|_| !wave.caught_up) {
-        line.push_str(&format!(", {} to go", millis(eta)));
+        let _ = write!(line, ", {} to go", millis(eta));
     }
     line
 }
@@ -256,7 +274,9 @@ fn wave_line(wave: &Progress, snapshot: &Snapshot) -> String {
 fn waits(status: &Status, now: Instant) -> Option<String> {
     if let Some(held) = &status.held {
         let why: Vec<String> = held.verdicts.iter().map(ToString::to_string).collect();
-        let what = held.goal.map_or_else(|| "the soak".to_owned(), |goal| goal.to_string());
+        let what = held
+            .goal
+            .map_or_else(|| "the soak".to_owned(), |goal| goal.to_string());
         return Some(format!("to {what}: {}", why.join(", ")));
     }
     if !status.open {

@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
             let text = "this plan has begun already; reshard would go on with it";
             return say(arguments, out, text);
         }
-        return carry(&arguments.carry, Turn::GoOn, out);
+        return carry(&arguments.carry, &Turn::GoOn, out);
     }
     if under_way(&record) {
         return Err(CliError::Refused(format!(
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
         settings.gates.finish = Consent::Asked;
     }
     log.finish_agreed = arguments.carry.yes;
-    carry(&arguments.carry, Turn::Begin(Box::new(log)), out)
+    carry(&arguments.carry, &Turn::Begin(Box::new(log)), out)
 }
 
 /// Whether the migration under way is the plan's.
@@ -113,12 +113,20 @@ fn dry_run(
     }
     writeln!(out, "{plan}")?;
     for (shard, path) in files {
-        let there = if path.exists() { "" } else { ", which would be made" };
+        let there = if path.exists() {
+            ""
+        } else {
+            ", which would be made"
+        };
         writeln!(out, "shard {}: {}{there}", shard.name, path.display())?;
     }
     for item in open {
         writeln!(out, "not seen to: {item}")?;
     }
-    writeln!(out, "nothing was changed; the plan fits epoch {}", record.snapshot.epoch())?;
+    writeln!(
+        out,
+        "nothing was changed; the plan fits epoch {}",
+        record.snapshot.epoch()
+    )?;
     Ok(())
 }

@@ -249,7 +249,11 @@ fn people(standing: &Standing, out: &mut dyn Write) -> Result<(), CliError> {
         writeln!(out, "barrier begun: wave {wave}, {goal}")?;
     }
     if !standing.open_items.is_empty() {
-        let items: Vec<String> = standing.open_items.iter().map(ToString::to_string).collect();
+        let items: Vec<String> = standing
+            .open_items
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         writeln!(out, "not seen to: {}", items.join(", "))?;
     }
     if !standing.waves.is_empty() {

@@ -29,7 +29,10 @@ impl Shelf {
         let text = self.pattern.to_string_lossy();
         if text.contains("{name}") || text.contains("{id}") {
             let id = shard.id.to_string();
-            return text.replace("{name}", &shard.name).replace("{id}", &id).into();
+            return text
+                .replace("{name}", &shard.name)
+                .replace("{id}", &id)
+                .into();
         }
         if shard.endpoint.is_empty() {
             self.pattern.join(format!("{}.db", shard.name))

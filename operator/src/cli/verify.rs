@@ -69,7 +69,10 @@ pub(super) fn run(arguments: &Verify, out: &mut dyn Write) -> Result<(), CliErro
     for (id, name, store) in &files {
         let found = strays(&snapshot, *id, store, only, arguments.list);
         let found = found.map_err(|error| {
-            CliError::Refused(format!("can't read shard `{name}`: {error} ({})", error.code()))
+            CliError::Refused(format!(
+                "can't read shard `{name}`: {error} ({})",
+                error.code()
+            ))
         })?;
         told.shard(&snapshot, name, found.rows, found.count, &found.listed)?;
     }

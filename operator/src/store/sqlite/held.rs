@@ -22,7 +22,8 @@ impl SqliteStore {
         limit: u32,
     ) -> Result<Vec<(KeyspaceId, Vec<u8>)>, StoreError> {
         let control = self.control.lock();
-        let mut statement = control.prepare_cached(if after.is_some() { KEYS } else { FIRST_KEYS })?;
+        let mut statement =
+            control.prepare_cached(if after.is_some() { KEYS } else { FIRST_KEYS })?;
         let mut found = match after {
             Some((keyspace, key)) => statement.query((keyspace.0, key, limit))?,
             None => statement.query([limit])?,
