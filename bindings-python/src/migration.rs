@@ -226,7 +226,7 @@ impl TopologyRecord {
     #[new]
     fn new(snapshot: Arg<Bound<'_, Snapshot>>) -> Self {
         let snapshot = Arc::clone(&snapshot.0.get().0);
-        Self(Record { term: Term(0), snapshot, log: migration::Log::default() }.into())
+        Self(Record::first(snapshot).into())
     }
 
     /// From its bytes.

@@ -361,7 +361,7 @@ impl Guard {
         let fence = Fence { domain: DomainId(domain.0), epoch: epoch_of(epoch.0)? };
         let (keyspace, slot, key) = (KeyspaceId(keyspace.0), Slot(slot.0), bytes_of(key)?);
         let guard = locked(&self.0);
-        let answer = guard.admit(keyspace, slot, key.as_bytes(), fence, access).copied();
+        let answer = guard.admit(keyspace, slot, key.as_bytes(), fence, access);
         drop(guard);
         Self::answer(py, answer)
     }

@@ -469,7 +469,7 @@ export interface SlotRange { readonly start: number; readonly end: number }
 /** One of the two shards of a wave. */
 export type Side = 'from' | 'to';
 /** What a shard may do for a domain. */
-export type Role = 'none' | 'authority' | 'mirror' | 'readable-mirror';
+export type Role = 'none' | 'authority' | 'mirror' | 'readable-mirror' | 'leased-mirror';
 
 /** A wave: slots that move together between one pair of shards. */
 export interface Wave {

@@ -250,11 +250,7 @@ impl Topology {
     #[wasm_bindgen(constructor)]
     pub fn new(snapshot: &Snapshot) -> Topology {
         let snapshot = Arc::clone(&snapshot.0);
-        Self(Record {
-            term: Term(0),
-            snapshot,
-            log: migration::Log::default(),
-        })
+        Self(Record::first(snapshot))
     }
 
     /// From its bytes.

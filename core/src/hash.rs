@@ -3,9 +3,15 @@
 //! Every language, every store and every row already written agrees on these few lines, so they
 //! never change: a keyspace that wants another spread takes another seed.
 
+mod compat;
+mod md5;
+
 use twox_hash::XxHash3_64;
 
 use crate::ids::{SLOT_BITS_STORED, Slot};
+
+pub use compat::{crc16, crc32, fnv1a64, murmur3, xxh64};
+pub use md5::md5;
 
 /// How many parts a whole ramp has: [`in_ramp`] counts in parts per million.
 pub const RAMP_PPM_MAX: u32 = 1_000_000;

@@ -72,7 +72,8 @@ impl KeyRule {
 }
 
 /// What stands between the first `{` and the next `}`, unless that is nothing.
-fn hash_tag(key: &[u8]) -> Option<&[u8]> {
+#[inline]
+pub(crate) fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let open = key.iter().position(|&byte| byte == b'{')?;
     let rest = key.get(open + 1..)?;
     let close = rest.iter().position(|&byte| byte == b'}')?;

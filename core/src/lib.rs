@@ -91,6 +91,7 @@
 //! | one refresh for many operations | [`RefreshGate`] |
 //! | comparing a read on both shards | [`Shadow`], [`compare`] |
 //! | the shard's side | [`Guard`], [`admit`], [`takes_effect`], [`close`], [`Version::next`] |
+//! | loads, and what to do about them | [`advise`] |
 //! | planning and moving | [`migration`] |
 //! | what a store runs, and decides | [`recipes`], [`store`] |
 //! | the file that a topology store keeps | [`record`] |
@@ -105,6 +106,7 @@
 
 extern crate alloc;
 
+pub mod advise;
 mod balance;
 mod digest;
 mod directory;
@@ -127,6 +129,7 @@ mod route;
 mod router;
 mod scope;
 mod shadow;
+mod slotting;
 mod snapshot;
 mod step;
 pub mod store;
@@ -152,6 +155,9 @@ pub use route::*;
 pub use router::{Groups, Installed, Keyspace, Router, UnknownKeyspace};
 pub use scope::*;
 pub use shadow::{Compared, Shadow, ShadowStep};
+pub use slotting::{
+    ForeignHash, Ketama, KetamaServer, Modulo, REDIS_BITS, REDIS_SLOTS, Slotting, ketama_digests,
+};
 pub use snapshot::*;
 pub use step::*;
 pub use time::Instant;

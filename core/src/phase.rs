@@ -44,6 +44,18 @@ pub enum Role {
     Mirror,
     /// A mirror that answers the application's reads.
     ReadableMirror,
+    /// A mirror that answers them while it has a lease.
+    LeasedMirror,
+}
+
+impl Role {
+    /// Whether the shard takes what the authority has ordered.
+    pub const fn is_mirror(self) -> bool {
+        matches!(
+            self,
+            Self::Mirror | Self::ReadableMirror | Self::LeasedMirror
+        )
+    }
 }
 
 /// Where a wave stands. Every phase but the last can be gone back from, with nothing lost.

@@ -9,12 +9,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::ErrorCode;
 use crate::hash;
 use crate::ids::{Epoch, Term};
 use crate::migration::log::Log;
+use crate::migration::request::{Mark, Requested};
 use crate::snapshot::limits::SNAPSHOT_BYTES_MAX;
 use crate::snapshot::{DELTA_MAGIC, Delta, Snapshot, SnapshotError};
 
@@ -27,6 +29,24 @@ pub struct Record {
     pub snapshot: Arc<Snapshot>,
     /// What the coordinator wrote down beside it.
     pub log: Log,
+    /// How often the lead of this term was renewed: who sees the same for a lease sees a dead
+    /// leader.
+    pub beat: u64,
+    /// What else stands there.
+    pub desk: Desk,
+}
+
+/// What the coordinator and those who ask it for something keep beside the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desk {
+    /// Who leads this term; 0 before anybody does.
+    pub leader: u64,
+    /// The number of the last request.
+    pub numbered: u64,
+    /// The request that waits.
+    pub request: Option<Requested>,
+    /// What shards have said of themselves.
+    pub marks: Vec<Mark>,
 }
 
 /// Why bytes aren't a record.
@@ -121,7 +141,7 @@ pub const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 const FORMAT: u16 = 1;
 /// Bytes of a record's [`Header`].
-pub const HEADER_BYTES: usize = 40;
+pub const HEADER_BYTES: usize = 48;
 const DIGEST_BYTES: usize = 32;
 
 /// The front of a record: enough to see whether there is news.
@@ -131,6 +151,8 @@ pub struct Header {
     pub term: Term,
     /// The epoch of the snapshot in force.
     pub epoch: Epoch,
+    /// How often the lead of this term was renewed.
+    pub beat: u64,
     snapshot_bytes: u64,
     log_bytes: u64,
 }
@@ -143,6 +165,7 @@ impl Header {
         bytes.extend_from_slice(&[0; 2]);
         bytes.extend_from_slice(&self.term.0.to_le_bytes());
         bytes.extend_from_slice(&self.epoch.get().to_le_bytes());
+        bytes.extend_from_slice(&self.beat.to_le_bytes());
         bytes.extend_from_slice(&self.snapshot_bytes.to_le_bytes());
         bytes.extend_from_slice(&self.log_bytes.to_le_bytes());
         let sum = hash::xxh3(&bytes, 0);
@@ -175,11 +198,13 @@ impl Header {
         let (padding, rest) = take::<2>(rest)?;
         let (term, rest) = take(rest)?;
         let (epoch, rest) = take(rest)?;
+        let (beat, rest) = take(rest)?;
         let (snapshot_bytes, rest) = take(rest)?;
         let (log_bytes, _) = take(rest)?;
         let header = Self {
             term: Term(u32::from_le_bytes(term)),
             epoch: Epoch::new(u32::from_le_bytes(epoch)).ok_or(RecordError::Malformed)?,
+            beat: u64::from_le_bytes(beat),
             snapshot_bytes: u64::from_le_bytes(snapshot_bytes),
             log_bytes: u64::from_le_bytes(log_bytes),
         };
@@ -208,15 +233,29 @@ fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), RecordError> {
 }
 
 impl Record {
+    /// The first record of a cluster: term 0, nothing begun.
+    pub fn first(snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            term: Term(0),
+            snapshot,
+            log: Log::default(),
+            beat: 0,
+            desk: Desk::default(),
+        }
+    }
+
     /// The record as bytes.
     ///
     /// # Errors
     /// [`RecordError::TooLarge`] for a log of more than [`LOG_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
-        let (snapshot, log) = (self.snapshot.encode(), self.log.encode());
+        let snapshot = self.snapshot.encode();
+        // Plain data without maps or floats: postcard can't refuse it.
+        let log = postcard::to_allocvec(&(&self.log, &self.desk)).unwrap_or_default();
         let header = Header {
             term: self.term,
             epoch: self.snapshot.epoch(),
+            beat: self.beat,
             snapshot_bytes: snapshot.len() as u64,
             log_bytes: log.len() as u64,
         };
@@ -252,10 +291,13 @@ impl Record {
         if snapshot.epoch() != header.epoch {
             return Err(RecordError::Malformed);
         }
+        let (log, desk) = postcard::from_bytes(log).map_err(|_| RecordError::Malformed)?;
         Ok(Self {
             term: header.term,
             snapshot: Arc::new(snapshot),
-            log: Log::decode(log).ok_or(RecordError::Malformed)?,
+            log,
+            beat: header.beat,
+            desk,
         })
     }
 }

@@ -169,8 +169,7 @@ impl<'r> Keyspace<'r> {
     /// keyspace groups by.
     #[inline]
     pub fn route(&self, key: &[u8]) -> Result<Route, KeyError> {
-        let part = self.table.rule.routing_part(key)?;
-        let hash = hash::xxh3(part, self.table.seed);
+        let (part, hash) = self.table.place(key)?;
         let (slot, entry) = self.table.entry(hash);
         if entry & SCOPED != 0
             && let Some(scoped) = self.table.scoped(part, hash, slot, key)
@@ -233,8 +232,7 @@ impl<'r> Keyspace<'r> {
     /// # Errors
     /// [`KeyError`], as for [`route`](Self::route).
     pub fn plan(&self, key: &[u8]) -> Result<Plan, KeyError> {
-        let part = self.table.rule.routing_part(key)?;
-        let hash = hash::xxh3(part, self.table.seed);
+        let (part, hash) = self.table.place(key)?;
         let (slot, entry) = self.table.entry(hash);
         let stable = |shard: ShardIndex, fence: Fence| {
             let shard = self.shard_id(shard);
@@ -322,8 +320,7 @@ impl<'r> Keyspace<'r> {
     /// [`KeyError`], as for [`route`](Self::route).
     pub fn explain(&self, key: &[u8]) -> Result<Explanation, KeyError> {
         let plan = self.plan(key)?;
-        let part = self.table.rule.routing_part(key)?;
-        let hash = hash::xxh3(part, self.table.seed);
+        let (part, hash) = self.table.place(key)?;
         let name = |id: ShardId| {
             self.snapshot
                 .shard(id)
@@ -339,7 +336,7 @@ impl<'r> Keyspace<'r> {
             keyspace: self.content.name.clone(),
             epoch: plan.snapshot,
             routing_part: part.to_vec(),
-            hash: format!("{hash:016x}"),
+            hash: format!("{:016x}", self.table.shown(part, hash)),
             slots: self.content.slot_count(),
             slot: plan.slot,
             pinned,
@@ -434,8 +431,7 @@ impl<'r> Keyspace<'r> {
     /// Where the override that has `key` sends it, if one has it: the innermost. While the key
     /// moves, where it is to be found when the wave is taken back.
     pub fn pinned(&self, key: &[u8]) -> Option<ShardId> {
-        let part = self.table.rule.routing_part(key).ok()?;
-        let hash = hash::xxh3(part, self.table.seed);
+        let (part, hash) = self.table.place(key).ok()?;
         let (slot, _) = self.table.entry(hash);
         let scoped = self.table.scoped(part, hash, slot, key)?;
         let domain = if scoped.moving {

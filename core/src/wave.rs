@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::RAMP_PPM_MAX;
 use crate::ids::{DomainId, Epoch, ShardId, Slot, SlotRange};
-use crate::phase::{Phase, Side};
+use crate::phase::{Phase, Role, Side};
 use crate::scope::Match;
 
 /// A whole, in parts per million.
@@ -43,6 +43,9 @@ pub struct Wave {
     pub shadow_ppm: u32,
     /// Whether a write in double-write and reversed is answered after both shards have it.
     pub strict: bool,
+    /// How long the mirror answers reads of read-new after it was last asked for, in milliseconds;
+    /// 0: without a lease.
+    pub lease_ms: u32,
     /// The slots: sorted, disjoint, not empty.
     #[serde(with = "gaps")]
     pub slots: Vec<SlotRange>,
@@ -61,6 +64,19 @@ impl Wave {
             Side::From => self.from,
             Side::To => self.to,
         }
+    }
+
+    /// The role that the wave's guard row has on `side`.
+    pub const fn role(&self, side: Side) -> Role {
+        match self.phase.role(side) {
+            Role::ReadableMirror if self.lease_ms > 0 => Role::LeasedMirror,
+            role => role,
+        }
+    }
+
+    /// Whether `to` answers reads under a lease.
+    pub const fn is_leased(&self) -> bool {
+        matches!(self.role(Side::To), Role::LeasedMirror)
     }
 
     /// Which side `shard` is on, if it takes part.

@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use ringshift::migration::log::Log;
 use ringshift::migration::{Changes, CoordinatorError, Move, PlanError, Point, plan};
 use ringshift::record::{HEADER_BYTES, Record, snapshot_in};
 use ringshift::store::Look;
@@ -277,8 +276,7 @@ fn plans_and_coordinators() -> Vec<(ErrorCode, String)> {
 fn stores_and_records() -> Vec<(ErrorCode, String)> {
     let record = Record {
         term: Term(3),
-        snapshot: demo().into(),
-        log: Log::default(),
+        ..Record::first(demo().into())
     };
     let bytes = record.encode().unwrap();
     assert_eq!(Record::decode(&bytes).unwrap(), record);

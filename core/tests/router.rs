@@ -12,7 +12,8 @@ use drafts::{Dice, drafts, key};
 use proptest::prelude::*;
 use ringshift::{
     DomainId, Draft, Entry, Epoch, Fence, Keyspace, KeyspaceDraft, Match, Phase, Plan, ReadPlace,
-    Router, Scope, ShardId, ShardIndex, Side, Slot, Snapshot, Target, Wave, hash, in_shadow,
+    Router, Scope, ShardId, ShardIndex, Side, Slot, Slotting, Snapshot, Target, Wave, hash,
+    in_shadow,
 };
 
 /// What the phases' table says, in the words of the protocol: (authority, mirror, strict).
@@ -25,9 +26,27 @@ fn roles(wave: &Wave) -> Option<(ShardId, ShardId, bool)> {
     }
 }
 
+/// The 20 bits that are stored with a row.
+fn stored(keyspace: &KeyspaceDraft, part: &[u8]) -> u32 {
+    if keyspace.slotting == Slotting::Xxh3 {
+        return (hash::xxh3(part, keyspace.seed) >> 44) as u32;
+    }
+    // Three buckets over 16 slots: 5, 5 and 6 of them.
+    let hash = hash::crc32(part);
+    let (start, slots) = [(0, 5), (5, 5), (10, 6)][(hash % 3) as usize];
+    (start << 16) + hash / 3 % (slots << 16)
+}
+
+/// The hash that people are shown.
+fn shown(keyspace: &KeyspaceDraft, part: &[u8]) -> u64 {
+    if keyspace.slotting == Slotting::Xxh3 {
+        return hash::xxh3(part, keyspace.seed);
+    }
+    hash::crc32(part).into()
+}
+
 fn slot_of(keyspace: &KeyspaceDraft, part: &[u8]) -> Slot {
-    let wide = u128::from(hash::xxh3(part, keyspace.seed)) << keyspace.bits;
-    Slot((wide >> 64) as u32)
+    Slot(stored(keyspace, part) >> (20 - keyspace.bits))
 }
 
 fn wave_at(keyspace: &KeyspaceDraft, slot: Slot) -> Option<&Wave> {
@@ -77,7 +96,7 @@ fn slow_plan(draft: &Draft, keyspace: &KeyspaceDraft, key: &[u8]) -> Plan {
         snapshot: draft.epoch,
         keyspace: keyspace.id,
         slot,
-        stored_slot: (hash::xxh3(part, keyspace.seed) >> 44) as u32,
+        stored_slot: stored(keyspace, part),
         fence: Fence { domain, epoch },
         authority: shard,
         mirror: None,
@@ -180,8 +199,8 @@ fn check_key(draft: &Draft, content: &KeyspaceDraft, keyspace: Keyspace<'_>, key
         explained.routing_part,
         content.rule.routing_part(key).unwrap()
     );
-    let bits = u64::from_str_radix(&explained.hash, 16).unwrap() >> (64 - content.bits);
-    assert_eq!(bits, plan.slot.0.into());
+    let hash = u64::from_str_radix(&explained.hash, 16).unwrap();
+    assert_eq!(hash, shown(content, &explained.routing_part));
     assert_eq!(
         (explained.slot, explained.slots),
         (plan.slot, content.slot_count())

@@ -186,7 +186,8 @@ const MOVING: &str = "move a wave";
 /// What a move is part of, for the timeline.
 const fn about(goal: Move) -> &'static str {
     match goal {
-        Move::TakeOver | Move::Decide => "take office",
+        Move::TakeOver | Move::Decide | Move::Tend => "take office",
+        Move::Quarantine | Move::Readmit => "shut a shard, take it back",
         Move::Enlist => "enlist the shards",
         Move::Grow => "split the slots",
         Move::Begin
@@ -199,7 +200,7 @@ const fn about(goal: Move) -> &'static str {
         | Move::Offline
         | Move::Switch
         | Move::Abort => MOVING,
-        Move::Unread | Move::SwitchBack | Move::Cancel => "go back",
+        Move::Unread | Move::StepBack | Move::SwitchBack | Move::Cancel => "go back",
         Move::Finish | Move::Clean | Move::Retire => "finish, purge",
         Move::Delist => "settle the list of shards",
     }

@@ -4,6 +4,8 @@
 //! Nothing here decides anything about routing or fencing. A store loads rows and guard rows,
 //! asks the core, and does what it says in one atomic step.
 
+pub mod adopt;
+pub mod agent;
 pub mod client;
 pub mod plan;
 mod reporter;

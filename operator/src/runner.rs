@@ -81,7 +81,7 @@ pub struct Unobserved;
 
 impl Observer for Unobserved {}
 
-/// Carries a coordinator's commands out.
+/// Carries a coordinator's commands out; for one that stays, see [`agent`](crate::agent).
 pub struct Runner {
     topology: Arc<dyn TopologyStore>,
     stores: Arc<RwLock<Stores>>,
@@ -181,6 +181,21 @@ impl Runner {
             Some(store) => store.command(command, &self.chunks),
             None => Answer::Unreachable,
         }
+    }
+
+    /// Adds the store of a shard that has joined.
+    pub fn add_store(&self, shard: ShardId, store: Arc<dyn Store>) {
+        self.stores.write().insert(shard, store);
+    }
+
+    /// Whether it has a store for `shard`.
+    pub fn reaches(&self, shard: ShardId) -> bool {
+        self.stores.read().contains_key(&shard)
+    }
+
+    /// Where the record is.
+    pub fn topology(&self) -> &dyn TopologyStore {
+        &*self.topology
     }
 
     fn store(&self, shard: ShardId) -> Option<Arc<dyn Store>> {

@@ -13,6 +13,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::migration::log::Log;
+use ringshift::migration::{Request, Requested};
+
 use ringshift::{Epoch, ShardId, Snapshot, Term, Topology};
 use ringshift_operator::topology::{
     FileTopology, MemoryTopology, TopologyError, TopologySource, TopologyStore, Watch,
@@ -51,13 +53,75 @@ fn swap(expected: &Snapshot, term: u32, snapshot: &Arc<Snapshot>, reason: &str) 
 }
 
 fn lead(store: &dyn TopologyStore, term: u32) -> Answer {
-    store.command(&Command::Lead { term: Term(term) })
+    store.command(&Command::Lead {
+        term: Term(term),
+        nonce: 0,
+    })
 }
 
 fn on_each(check: impl Fn(&dyn TopologyStore)) {
     check(&MemoryTopology::new());
     let folder = tempfile::tempdir().unwrap();
     check(&FileTopology::new(folder.path().join("topology")));
+}
+
+/// Two coordinators that were given the same term: the second is told that it lost it.
+#[test]
+fn race_9_one_term_has_one_leader() {
+    on_each(|store| {
+        store.create(&first("demo")).unwrap();
+        let lead = |term, nonce| {
+            let term = Term(term);
+            store.command(&Command::Lead { term, nonce })
+        };
+        assert!(matches!(lead(5, 1), Answer::Loaded { .. }));
+        assert!(matches!(lead(5, 1), Answer::Loaded { .. }), "asked again");
+        assert_eq!(lead(5, 2), Answer::TermLost { current: Term(5) });
+        assert!(matches!(lead(6, 2), Answer::Loaded { .. }));
+        assert_eq!(lead(5, 1), Answer::TermLost { current: Term(6) });
+        let drawn = store.draw_term().unwrap();
+        assert!(matches!(lead(drawn.0, 3), Answer::Loaded { .. }));
+    });
+}
+
+/// A beat says that somebody leads; a request waits until the leader has heard it, and no other
+/// takes its place.
+#[test]
+fn a_request_waits_until_it_was_heard() {
+    on_each(|store| {
+        store.create(&first("demo")).unwrap();
+        let renew = |term, heard| {
+            store.command(&Command::Renew {
+                term: Term(term),
+                heard,
+                marks: Vec::new(),
+            })
+        };
+        lead(store, 2);
+        let before = store.standing().unwrap();
+        assert_eq!(renew(2, 0), Answer::Renewed { request: None });
+        let after = store.standing().unwrap();
+        assert_eq!((before.term, after.term), (Term(2), Term(2)));
+        assert!(after.beat > before.beat);
+        assert_eq!(renew(1, 0), Answer::TermLost { current: Term(2) });
+
+        let number = store.request(Request::Resume).unwrap();
+        let busy = store.request(Request::Resume).unwrap_err();
+        assert_eq!(busy.code(), "topology_busy");
+        let request = Some(Requested {
+            number,
+            request: Request::Resume,
+        });
+        assert_eq!(
+            renew(2, 0),
+            Answer::Renewed {
+                request: request.clone()
+            }
+        );
+        assert_eq!(store.load().unwrap().desk.request, request);
+        assert_eq!(renew(2, number), Answer::Renewed { request: None });
+        assert!(store.request(Request::Resume).unwrap() > number);
+    });
 }
 
 #[test]

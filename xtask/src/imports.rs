@@ -14,12 +14,13 @@ use crate::sh;
 /// The groups, lowest first. Within one, anything goes.
 const ORDER: &[&[&str]] = &[
     &["ids", "time", "hash", "digest", "key", "error", "weight"],
-    &["ring", "balance", "directory", "replicas"],
+    &["ring", "balance", "directory", "replicas", "slotting"],
     &["scope", "phase", "wave"],
     // The words of fencing and its pure rules, which routes and steps carry.
     &["guard"],
     &["snapshot"],
     &["route", "pin", "router"],
+    &["advise"],
     &["step"],
     &["policy"],
     &["op", "transaction", "shadow"],

@@ -8,6 +8,7 @@
 //! checker hold. A store with rows on disk loads the row and the holder, and calls [`admit`],
 //! [`takes_effect`] and [`close`] itself.
 
+mod lease;
 mod shard;
 mod slot_map;
 
@@ -21,6 +22,7 @@ use crate::ids::{DomainId, Epoch, KeyspaceId, SlotRange, Term};
 use crate::phase::Role;
 use crate::scope::Scope;
 
+pub use lease::{Lease, grant, in_force};
 pub use shard::Guard;
 pub use slot_map::SlotMap;
 
@@ -58,8 +60,10 @@ pub struct Fence {
 /// What an operation wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
-    /// Read a row.
+    /// Read a row, for the application.
     Read,
+    /// Look at rows, as a coordinator does: without a lease.
+    Inspect,
     /// Order a write: put, delete, put-if.
     Write,
     /// Put what the authority has ordered, if newer: a client's mirror write or repair.
@@ -158,7 +162,8 @@ impl fmt::Display for Refusal {
 ///
 /// `row` is the guard row of the domain that the fence names, `holder` the domain that the shard's
 /// own map gives the key's slot to (for purge and collect, which go slot by slot: pass the
-/// fence's domain and touch only slots that it holds), `seen` the highest term seen.
+/// fence's domain and touch only slots that it holds), `seen` the highest term seen. The row must
+/// be the one [`in_force`]: the lease of a leased mirror is looked at there.
 /// Answers the row, whose `authority_epoch` and `in_wave` decide version and tombstone.
 ///
 /// # Errors
@@ -190,16 +195,13 @@ pub fn admit(
         return Err(Refusal::WrongRole { current });
     }
     let (allowed, held_back) = match access {
-        Access::Read => (row.role != Role::None, false),
+        Access::Read if row.role == Role::LeasedMirror => {
+            return Err(Refusal::LeaseOver { current });
+        }
+        Access::Read | Access::Inspect => (row.role != Role::None, false),
         Access::Write => (row.role == Role::Authority, row.closed),
-        Access::Apply => (
-            matches!(row.role, Role::Mirror | Role::ReadableMirror),
-            row.closed,
-        ),
-        Access::Copy(_) => (
-            matches!(row.role, Role::Mirror | Role::ReadableMirror),
-            false,
-        ),
+        Access::Apply => (row.role.is_mirror(), row.closed),
+        Access::Copy(_) => (row.role.is_mirror(), false),
         Access::Purge(_) => (row.role == Role::None, false),
         Access::Collect(_) => (row.role == Role::Authority && !row.in_wave, false),
     };

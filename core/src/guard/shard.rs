@@ -3,8 +3,8 @@
 use alloc::collections::BTreeMap;
 
 use crate::guard::slot_map::SlotMap;
-use crate::guard::{Access, Claim, Fence, GuardRow, InstallRow, Refusal};
-use crate::guard::{admit, check_term, close, takes_effect};
+use crate::guard::{Access, Claim, Fence, GuardRow, InstallRow, Lease, Refusal};
+use crate::guard::{admit, check_term, close, grant, in_force, takes_effect};
 use crate::ids::{DomainId, Epoch, KeyspaceId, Slot, SlotRange, Term};
 use crate::scope::Scope;
 
@@ -14,6 +14,11 @@ pub struct Guard {
     term: Term,
     rows: BTreeMap<DomainId, GuardRow>,
     map: SlotMap,
+    /// Of the rows at their present epochs.
+    leases: BTreeMap<DomainId, Lease>,
+    shut: bool,
+    /// The shard's clock, as far as it was told.
+    now: u64,
 }
 
 impl Guard {
@@ -28,15 +33,10 @@ impl Guard {
         key: &[u8],
         fence: Fence,
         access: Access,
-    ) -> Result<&GuardRow, Refusal> {
+    ) -> Result<GuardRow, Refusal> {
         let holder = self.map.holder(keyspace, slot, key);
-        admit(
-            self.rows.get(&fence.domain),
-            holder,
-            self.term,
-            fence,
-            access,
-        )
+        let row = self.in_force(fence.domain);
+        admit(row.as_ref(), holder, self.term, fence, access).copied()
     }
 
     /// Decides whether a coordinator may work on the rows of a whole domain: read its changes or
@@ -44,14 +44,64 @@ impl Guard {
     ///
     /// # Errors
     /// The [`Refusal`].
-    pub fn admit_domain(&self, fence: Fence, access: Access) -> Result<&GuardRow, Refusal> {
-        admit(
-            self.rows.get(&fence.domain),
-            Some(fence.domain),
-            self.term,
-            fence,
-            access,
-        )
+    pub fn admit_domain(&self, fence: Fence, access: Access) -> Result<GuardRow, Refusal> {
+        let row = self.in_force(fence.domain);
+        let holder = Some(fence.domain);
+        admit(row.as_ref(), holder, self.term, fence, access).copied()
+    }
+
+    /// The row of `domain` as it counts at this moment; see [`in_force`].
+    pub fn in_force(&self, domain: DomainId) -> Option<GuardRow> {
+        let row = self.rows.get(&domain)?;
+        let leased = self.leases.get(&domain).is_some_and(|l| l.covers(self.now));
+        Some(in_force(*row, leased, self.shut))
+    }
+
+    /// What time it is, in milliseconds by a clock that this shard keeps to. Leases end by it; a
+    /// shard that is never told has no lease.
+    pub fn handle_time(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// What time it is, as far as the shard was told.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Grants the mirror of the fence's domain a lease from `asked` on; see [`grant`].
+    ///
+    /// # Errors
+    /// The [`Refusal`].
+    pub fn grant(
+        &mut self,
+        term: Term,
+        fence: Fence,
+        asked: u64,
+        lease_ms: u32,
+    ) -> Result<(), Refusal> {
+        let row = self.rows.get(&fence.domain);
+        let held = self.leases.get(&fence.domain).copied().unwrap_or_default();
+        let terms = (self.term, term);
+        let lease = grant(row, held, terms, fence, (asked, lease_ms), self.now)?;
+        self.term = term;
+        self.leases.insert(fence.domain, lease);
+        Ok(())
+    }
+
+    /// Shuts the shard, or opens it: shut, it refuses every operation and all copying, whatever
+    /// its rows say.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleTerm`].
+    pub fn shut(&mut self, term: Term, shut: bool) -> Result<(), Refusal> {
+        self.claim(term)?;
+        self.shut = shut;
+        Ok(())
+    }
+
+    /// Whether it is shut.
+    pub fn is_shut(&self) -> bool {
+        self.shut
     }
 
     /// Whether `domain` holds `key` here.
@@ -81,6 +131,7 @@ impl Guard {
                 continue;
             }
             self.rows.insert(row.domain, *row);
+            self.leases.remove(&row.domain);
             for claim in claims {
                 match claim {
                     Claim::Slots(ranges) => {

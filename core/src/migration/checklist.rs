@@ -49,7 +49,7 @@ pub enum ChecklistRule {
 /// Somebody's word on an item.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mark {
+pub struct Tick {
     /// The item.
     pub item: Item,
     /// Who says so.
@@ -69,7 +69,7 @@ pub struct Mark {
 #[serde(default, deny_unknown_fields)]
 pub struct Checklist {
     /// The words that were given; of several on one item the last counts.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<Tick>,
 }
 
 /// Where an item stands.
@@ -174,8 +174,8 @@ impl Checklist {
 mod tests {
     use super::*;
 
-    fn mark(item: Item, waived: bool) -> Mark {
-        Mark {
+    fn mark(item: Item, waived: bool) -> Tick {
+        Tick {
             item,
             by: "ann".into(),
             unix_ms: 1,

@@ -12,6 +12,7 @@ use crate::guard::{Fence, GuardRow, InstallRow, Refusal};
 use crate::hash::xxh3;
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, Slot, Term, Version};
 use crate::migration::log::Log;
+use crate::migration::request::{Mark, Request, Requested};
 use crate::snapshot::Snapshot;
 
 /// Names one command to its answer.
@@ -32,11 +33,32 @@ pub struct ChunkId(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
-    /// Topology store: take office. Raise the stored term to `term` if it is lower.
+    /// Topology store: take office. Raise the stored term to `term` if it is lower, and keep
+    /// `nonce`; the same term again is led only by the same nonce, or when nobody has led it yet.
     /// [`Answer::Loaded`] or [`Answer::TermLost`].
     Lead {
         /// The new term.
         term: Term,
+        /// Tells this coordinator from every other; 0 for one that trusts its term to be its own.
+        #[serde(default)]
+        nonce: u64,
+    },
+    /// Topology store: if it still holds `term`, raise the beat by one, durably, and forget the
+    /// request numbered `heard`. [`Answer::Renewed`] or [`Answer::TermLost`].
+    Renew {
+        /// The coordinator's term.
+        term: Term,
+        /// The number of the last request that was seen to; 0 before the first.
+        heard: u64,
+        /// What shards have lately said of themselves, to be remembered in place of what they
+        /// said before.
+        marks: Vec<Mark>,
+    },
+    /// Topology store, by anybody: ask the coordinator for something. [`Answer::Requested`], or
+    /// [`Answer::Busy`] while another request waits.
+    Ask {
+        /// For what.
+        request: Request,
     },
     /// Topology store: if it still holds `expected` and `term`, put the snapshot and the log,
     /// in one durable step. [`Answer::Swapped`] (also when exactly this snapshot is already
@@ -59,7 +81,7 @@ pub enum Command {
         /// Intent and cursors.
         log: Log,
     },
-    /// Shard: remember the term durably. [`Answer::Done`] or [`Answer::Refused`].
+    /// Shard: remember the term durably. [`Answer::Claimed`] or [`Answer::Refused`].
     Claim {
         /// The shard.
         shard: ShardId,
@@ -89,6 +111,34 @@ pub enum Command {
         term: Term,
         /// Domain and epoch.
         fence: Fence,
+    },
+    /// Shard: what time is it by your clock? [`Answer::Time`].
+    Time {
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Shard: answer the application's reads of the fence's domain for `lease_ms` after `asked`;
+    /// see [`grant`](crate::grant). [`Answer::Done`] or [`Answer::Refused`].
+    Grant {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+        /// Domain and epoch.
+        fence: Fence,
+        /// What the shard's clock said when it was asked.
+        asked: u64,
+        /// Milliseconds.
+        lease_ms: u32,
+    },
+    /// Shard: refuse everything, or no longer, durably. [`Answer::Done`] or [`Answer::Refused`].
+    Shut {
+        /// The shard.
+        shard: ShardId,
+        /// The coordinator's term.
+        term: Term,
+        /// Whether it is to be shut.
+        shut: bool,
     },
     /// Shard: the revision of its last change, checked as a read of the fence's domain.
     /// [`Answer::Revision`] or [`Answer::Refused`].
@@ -229,6 +279,24 @@ pub enum Answer {
         snapshot: Arc<Snapshot>,
         /// The log beside it.
         log: Log,
+        /// What shards have said of themselves.
+        #[serde(default)]
+        marks: Vec<Mark>,
+    },
+    /// The lead is renewed.
+    Renewed {
+        /// What somebody asks for, if anybody does.
+        request: Option<Requested>,
+    },
+    /// The request waits for the coordinator, under this number.
+    Requested {
+        /// Its number.
+        number: u64,
+    },
+    /// Another request waits.
+    Busy {
+        /// Its number.
+        number: u64,
     },
     /// The snapshot is in force.
     Swapped,
@@ -244,6 +312,10 @@ pub enum Answer {
     },
     /// The log is kept.
     Logged,
+    /// The shard has the term, and says this of itself.
+    Claimed(Mark),
+    /// What the shard's clock says, in milliseconds since whenever it counts from.
+    Time(u64),
     /// The guard rows of a shard.
     Guards(Vec<GuardRow>),
     /// The guard row after a close; `None` where the domain isn't known.
@@ -312,8 +384,15 @@ impl Command {
     /// The shard that the command goes to; `None` for the topology store.
     pub const fn shard(&self) -> Option<ShardId> {
         match self {
-            Self::Lead { .. } | Self::Swap { .. } | Self::SaveLog { .. } => None,
-            Self::Claim { shard, .. }
+            Self::Lead { .. }
+            | Self::Renew { .. }
+            | Self::Ask { .. }
+            | Self::Swap { .. }
+            | Self::SaveLog { .. } => None,
+            Self::Time { shard }
+            | Self::Grant { shard, .. }
+            | Self::Shut { shard, .. }
+            | Self::Claim { shard, .. }
             | Self::Guards { shard }
             | Self::Install { shard, .. }
             | Self::Close { shard, .. }
@@ -334,12 +413,17 @@ impl Command {
     pub const fn domain(&self) -> Option<DomainId> {
         match self {
             Self::Lead { .. }
+            | Self::Renew { .. }
+            | Self::Ask { .. }
             | Self::Swap { .. }
             | Self::SaveLog { .. }
             | Self::Claim { .. }
+            | Self::Time { .. }
+            | Self::Shut { .. }
             | Self::Guards { .. }
             | Self::Install { .. } => None,
-            Self::Close { fence, .. }
+            Self::Grant { fence, .. }
+            | Self::Close { fence, .. }
             | Self::Revision { fence, .. }
             | Self::Changes { fence, .. }
             | Self::Apply { fence, .. }

@@ -48,12 +48,6 @@ fn side_rows(
 ) -> Vec<InstallRow> {
     let shard = wave.shard(side);
     let index = snapshot.content().index_of(shard);
-    let slots = || {
-        vec![match &wave.matches {
-            None => Claim::Slots(wave.slots.clone()),
-            Some(matches) => Claim::Scope(matches.scope(), wave.slots.clone()),
-        }]
-    };
     let mut rows = Vec::new();
     // Whom the members have left for the wave, or joined after it.
     let owner = index.and_then(|index| match wave.phase {
@@ -79,17 +73,12 @@ fn side_rows(
         (Phase::Prepare, Side::To) | (Phase::DoubleWrite, Side::From)
     );
     rows.push(InstallRow {
-        row: GuardRow {
-            domain: wave.domain,
-            keyspace: keyspace.id,
-            epoch: wave.epoch,
-            role: wave.phase.role(side),
-            closed: false,
-            drained: wave.drained,
-            in_wave: wave.phase.is_carved(),
-            authority_epoch: wave.authority_epoch,
+        row: wave_row(keyspace, wave, side),
+        claims: if takes_hold {
+            vec![members(wave)]
+        } else {
+            Vec::new()
         },
-        claims: if takes_hold { slots() } else { Vec::new() },
     });
     rows
 }
@@ -151,6 +140,27 @@ fn claims_after(keyspace: &KeyspaceDraft, wave: &Wave, owner: DomainId) -> Vec<C
     }]
 }
 
+/// What the wave takes hold of.
+fn members(wave: &Wave) -> Claim {
+    match &wave.matches {
+        None => Claim::Slots(wave.slots.clone()),
+        Some(matches) => Claim::Scope(matches.scope(), wave.slots.clone()),
+    }
+}
+
+fn wave_row(keyspace: &KeyspaceDraft, wave: &Wave, side: Side) -> GuardRow {
+    GuardRow {
+        domain: wave.domain,
+        keyspace: keyspace.id,
+        epoch: wave.epoch,
+        role: wave.role(side),
+        closed: false,
+        drained: wave.drained,
+        in_wave: wave.phase.is_carved(),
+        authority_epoch: wave.authority_epoch,
+    }
+}
+
 /// Every row that a shard with nothing needs: its homes with their stable slots, its overrides.
 /// For a new cluster, or a shard that lost its guards.
 ///
@@ -208,6 +218,45 @@ pub fn home_installs(snapshot: &Snapshot, shard: ShardId) -> Vec<InstallRow> {
         }
     }
     rows
+}
+
+/// What a shard needs that was shut, and the other sides of its waves: first everything that the
+/// shard itself holds, whatever it has; then, wave by wave, the row of the other.
+pub(crate) fn readmit_installs(
+    snapshot: &Snapshot,
+    shard: ShardId,
+) -> Vec<(ShardId, Vec<InstallRow>)> {
+    let mut own = home_installs(snapshot, shard);
+    let mut others = Vec::new();
+    for keyspace in &snapshot.content().keyspaces {
+        for wave in &keyspace.waves {
+            let Some(side) = wave.side(shard) else {
+                continue;
+            };
+            let row = |side| InstallRow {
+                row: wave_row(keyspace, wave, side),
+                claims: Vec::new(),
+            };
+            // An old file's map of slots may be of any time.
+            let holds =
+                wave.phase.is_carved() || (wave.phase == Phase::Prepare && side == Side::To);
+            let claims = if holds {
+                vec![members(wave)]
+            } else {
+                Vec::new()
+            };
+            own.push(InstallRow {
+                claims,
+                ..row(side)
+            });
+            if wave.phase != Phase::Prepare || side == Side::From {
+                others.push((wave.shard(side.other()), vec![row(side.other())]));
+            }
+        }
+    }
+    let mut installs = vec![(shard, own)];
+    installs.extend(others);
+    installs
 }
 
 /// The slots of `range` that no carved wave holds whole.

@@ -1,5 +1,6 @@
 //! Carrying a migration out: the coordinator, as a machine of the same kind as an operation.
 
+mod agent;
 mod calendar;
 mod checker;
 mod checklist;
@@ -12,14 +13,16 @@ pub mod moves;
 mod plan;
 mod report;
 mod report_text;
+pub mod request;
 mod settings;
 mod throttle;
 mod transition;
 mod verify;
 
+pub use agent::{Agent, AgentAction, Standing};
 pub use calendar::{Calendar, CalendarError, Date, Day, Hours, WallClock};
 pub use checker::{CheckFigures, CheckStep, Checker, Checks};
-pub use checklist::{Checklist, ChecklistRule, Item, ItemState, Mark};
+pub use checklist::{Checklist, ChecklistRule, Item, ItemState, Tick};
 pub use command::{Answer, ChunkId, Command, CommandId, KeyDigest, SlotDigest};
 pub use coordinator::{
     Action, Coordinator, CoordinatorError, Decided, Decision, Doing, Ending, Held, Status,
@@ -39,6 +42,7 @@ pub use plan::{
     WishPart, advise_strategy, plan, plan_with,
 };
 pub use report::{Latency, Line, Pause, Progress, Report, Summary};
+pub use request::{Mark, Request, Requested};
 pub use settings::Settings;
 pub use throttle::{Pace, Throttle};
 pub use verify::{Mismatch, Verifier};

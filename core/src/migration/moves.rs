@@ -36,6 +36,8 @@ pub enum Move {
     Offline,
     /// Read-new back to double-write. A barrier.
     Unread,
+    /// Read-new back to double-write without `to`, which is gone: its lease is waited out instead.
+    StepBack,
     /// Read-new to reversed. A barrier.
     Switch,
     /// Reversed back to double-write. A barrier.
@@ -52,6 +54,13 @@ pub enum Move {
     Retire,
     /// Strike drained shards off the list.
     Delist,
+    /// What comes due by time, whatever else is done: renew the lead, grant leases, look for
+    /// shards that were gone.
+    Tend,
+    /// Shut a shard whose file is older than it was.
+    Quarantine,
+    /// Take it back.
+    Readmit,
 }
 
 /// A step inside a move: what the next command does.
@@ -110,6 +119,16 @@ pub enum Stage {
     Sample,
     /// Look at them on the other.
     Compare,
+    /// Wait until `to` has surely stopped to answer reads; then look whether this is still led.
+    Lapse,
+    /// Renew the lead in the topology store.
+    Renew,
+    /// Ask a leased mirror what time it is.
+    Time,
+    /// Grant it a lease.
+    Grant,
+    /// Shut a shard, or open it.
+    Shut,
 }
 
 /// A point where a coordinator can be stopped: a stage of a kind of move.
@@ -137,6 +156,7 @@ impl Move {
         Self::Ramp(0),
         Self::Offline,
         Self::Unread,
+        Self::StepBack,
         Self::Switch,
         Self::SwitchBack,
         Self::Abort,
@@ -145,6 +165,9 @@ impl Move {
         Self::Clean,
         Self::Retire,
         Self::Delist,
+        Self::Tend,
+        Self::Quarantine,
+        Self::Readmit,
     ];
 
     /// The name that people see.
@@ -163,6 +186,7 @@ impl Move {
             Self::Ramp(_) => "ramp",
             Self::Offline => "offline",
             Self::Unread => "unread",
+            Self::StepBack => "step-back",
             Self::Switch => "switch",
             Self::SwitchBack => "switch-back",
             Self::Abort => "abort",
@@ -171,6 +195,9 @@ impl Move {
             Self::Clean => "clean",
             Self::Retire => "retire",
             Self::Delist => "delist",
+            Self::Tend => "tend",
+            Self::Quarantine => "quarantine",
+            Self::Readmit => "readmit",
         }
     }
 
@@ -180,6 +207,7 @@ impl Move {
             Self::Ramp(_)
             | Self::Offline
             | Self::Unread
+            | Self::StepBack
             | Self::Switch
             | Self::SwitchBack
             | Self::Abort => true,
@@ -197,7 +225,10 @@ impl Move {
             | Self::Cancel
             | Self::Clean
             | Self::Retire
-            | Self::Delist => false,
+            | Self::Delist
+            | Self::Tend
+            | Self::Quarantine
+            | Self::Readmit => false,
         }
     }
 
@@ -205,8 +236,9 @@ impl Move {
     pub const fn stages(self) -> &'static [Stage] {
         use Stage::{
             Apply, Claim, CloseFrom, CloseTo, Closing, Collect, Compare, DigestFrom, DigestTo,
-            DrainApply, DrainRead, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo, Lead, Log,
-            LookFrom, LookTo, Prove, Purge, Read, Reverse, Sample, Swap,
+            DrainApply, DrainRead, Grant, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo,
+            Lapse, Lead, Log, LookFrom, LookTo, Prove, Purge, Read, Renew, Reverse, Sample, Shut,
+            Swap, Time,
         };
         match self {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
@@ -272,6 +304,10 @@ impl Move {
             ],
             Self::Finish | Self::Cancel => &[Swap, InstallFirst, InstallOther],
             Self::Clean => &[Purge, Collect],
+            Self::StepBack => &[CloseFrom, Lapse, Swap, InstallFirst],
+            Self::Tend => &[Renew, Claim, Time, Grant],
+            Self::Quarantine => &[Shut],
+            Self::Readmit => &[Swap, InstallFirst, InstallOther, Shut],
         }
     }
 }
@@ -306,6 +342,11 @@ impl Stage {
             Self::Collect => "collect",
             Self::Sample => "sample",
             Self::Compare => "compare",
+            Self::Lapse => "lapse",
+            Self::Renew => "renew",
+            Self::Time => "time",
+            Self::Grant => "grant",
+            Self::Shut => "shut",
         }
     }
 }

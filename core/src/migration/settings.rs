@@ -62,6 +62,16 @@ pub struct Settings {
     pub checks: Checks,
     /// What an open item of the risk checklist does.
     pub checklist: ChecklistRule,
+    /// How long `to` answers reads in read-new without being asked for again, and how long a
+    /// coordinator acts without having renewed its lead. A lease needs somebody who renews it, so
+    /// it is for agents, of which one stands by. 0, the default: without a lease, for ever; then a
+    /// `to` that dies in read-new holds its keys until it is back.
+    pub lease_ms: u32,
+    /// How much longer than a lease to wait before it is taken as over: for clocks that don't go
+    /// alike.
+    pub margin_ms: u64,
+    /// A shard that hasn't answered for so long is gone: what doesn't need it goes on without.
+    pub patience_ms: u64,
 }
 
 impl Default for Settings {
@@ -87,6 +97,9 @@ impl Default for Settings {
             calendar: Calendar::default(),
             checks: Checks::default(),
             checklist: ChecklistRule::Advise,
+            lease_ms: 0,
+            margin_ms: 500,
+            patience_ms: 500,
         }
     }
 }

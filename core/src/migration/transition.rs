@@ -19,9 +19,10 @@ pub(crate) fn begin(
     snapshot: &Snapshot,
     planned: &PlannedWave,
     strict: bool,
+    lease_ms: u32,
 ) -> Result<Draft, TopologyError> {
     let mut draft = snapshot.next_draft()?;
-    publish(&mut draft, planned, strict)?;
+    publish(&mut draft, planned, strict, lease_ms)?;
     Ok(draft)
 }
 
@@ -30,6 +31,7 @@ pub(crate) fn publish(
     draft: &mut Draft,
     planned: &PlannedWave,
     strict: bool,
+    lease_ms: u32,
 ) -> Result<(), TopologyError> {
     let epoch = draft.epoch;
     let domain = draft.take_domain();
@@ -50,6 +52,7 @@ pub(crate) fn publish(
         ramp_ppm: 0,
         shadow_ppm: 0,
         strict,
+        lease_ms,
         slots: planned.slots.clone(),
         matches: planned.matches.clone(),
         origin: planned.origin,
@@ -120,6 +123,14 @@ pub(crate) fn advance(
             wave.ramp_ppm = 0;
             wave.first = Side::To;
             wave.drained = epoch;
+        }
+        (Move::StepBack, Phase::ReadNew) => {
+            wave.phase = Phase::DoubleWrite;
+            wave.ramp_ppm = 0;
+            // Nothing was drained: whoever wrote under the old epoch doesn't know its fate.
+            wave.first = Side::From;
+            // Who waits for a shard that is gone would wait for ever; catch-up carries it there.
+            wave.strict = false;
         }
         (Move::Switch, Phase::ReadNew) => {
             wave.phase = Phase::Reversed;
@@ -265,6 +276,32 @@ pub(crate) fn grow(
             };
         }
         keyspace.directory = directory;
+    }
+    Ok(draft)
+}
+
+/// The snapshot in which everything that `shard` holds has a new epoch: its rows were lost in
+/// part, so what it gives out from now on must be told from what it gave out before.
+pub(crate) fn readmit(snapshot: &Snapshot, shard: ShardId) -> Result<Draft, TopologyError> {
+    let mut draft = snapshot.next_draft()?;
+    let (epoch, at) = (draft.epoch, index(&draft, shard)?);
+    for keyspace in &mut draft.keyspaces {
+        bump(keyspace.home_mut(at), epoch);
+        for entry in &mut keyspace.directory {
+            if entry.target == crate::snapshot::Target::Shard(shard) {
+                entry.epoch = epoch;
+            }
+        }
+        for wave in &mut keyspace.waves {
+            let Some(side) = wave.side(shard) else {
+                continue;
+            };
+            wave.epoch = epoch;
+            wave.first = side;
+            if wave.phase.is_carved() && side == wave.phase.authority() {
+                wave.authority_epoch = epoch;
+            }
+        }
     }
     Ok(draft)
 }

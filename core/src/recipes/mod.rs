@@ -25,6 +25,7 @@ pub const fn role_number(role: Role) -> u8 {
         Role::Authority => 1,
         Role::Mirror => 2,
         Role::ReadableMirror => 3,
+        Role::LeasedMirror => 4,
     }
 }
 
@@ -35,6 +36,7 @@ pub const fn role_of(number: u8) -> Option<Role> {
         1 => Some(Role::Authority),
         2 => Some(Role::Mirror),
         3 => Some(Role::ReadableMirror),
+        4 => Some(Role::LeasedMirror),
         _ => None,
     }
 }

@@ -72,20 +72,37 @@ pub const RELAXED: &str = "PRAGMA synchronous = NORMAL";
 
 statements! {
     /// Puts the one row of `ringshift_meta`: format, incarnation.
-    META_CREATE = "INSERT INTO ringshift_meta VALUES (1, ?1, 0, 0, 0, ?2)";
+    META_CREATE = "INSERT INTO ringshift_meta VALUES (1, ?1, 0, 0, 0, ?2, 0)";
 
-    /// Format, revision, term, incarnation.
-    META = "SELECT format, revision, term, incarnation FROM ringshift_meta WHERE id = 1";
+    /// Format, revision, term, incarnation, durable answers so far, whether the shard is shut.
+    META = "\
+SELECT format, revision, term, incarnation, synced, shut FROM ringshift_meta WHERE id = 1";
+
+    /// Shuts the shard or opens it. 1 or 0.
+    SHUT_SET = "UPDATE ringshift_meta SET shut = ?1 WHERE id = 1";
+
+    /// The clock that leases are counted by: milliseconds since 1970, as this machine has them.
+    CLOCK = "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
+
+    /// The lease of a domain. Domain. From, until.
+    LEASE = "SELECT lease_from, lease_until FROM ringshift_guard WHERE domain = ?1";
+
+    /// Puts it. Domain, from, until.
+    LEASE_PUT = "UPDATE ringshift_guard SET lease_from = ?2, lease_until = ?3 WHERE domain = ?1";
 
     /// Everything that decides about a read, and what it answers; one statement, so one read
     /// transaction. Domain of the fence, keyspace, slot, key.
     ///
-    /// Term; revision; bits; holder; floor; the guard row of the fence's domain (keyspace, epoch,
-    /// role, closed, drained, in-wave, authority epoch); the row (version, operation, whether it
+    /// Term; revision; bits; holder; floor; the guard row of the fence's domain as it is in force at
+    /// this moment, see [`in_force`](crate::in_force) (keyspace, epoch, role, closed, drained, in-wave, authority epoch); the row (version, operation, whether it
     /// is a tombstone, value).
     LOOK_READ = concat!("\
 SELECT m.term, m.revision, k.bits, coalesce(", apart!("?2", "?3", "?4"), ", s.domain), s.floor,
-       g.keyspace, g.epoch, g.role, g.closed, g.drained, g.in_wave, g.authority_epoch,
+       g.keyspace, CASE m.shut WHEN 0 THEN g.epoch ELSE 0 END,
+       CASE WHEN g.role = 4
+              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) >= g.lease_from
+              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) < g.lease_until
+            THEN 3 ELSE g.role END, g.closed, g.drained, g.in_wave, g.authority_epoch,
        r.version, r.op, r.value IS NULL, r.value
 FROM ringshift_meta AS m
 LEFT JOIN ringshift_guard AS g ON g.domain = ?1
@@ -97,7 +114,11 @@ WHERE m.id = 1");
     /// The same for a write, without the value: run it inside the write's transaction.
     LOOK_WRITE = concat!("\
 SELECT m.term, m.revision, k.bits, coalesce(", apart!("?2", "?3", "?4"), ", s.domain), s.floor,
-       g.keyspace, g.epoch, g.role, g.closed, g.drained, g.in_wave, g.authority_epoch,
+       g.keyspace, CASE m.shut WHEN 0 THEN g.epoch ELSE 0 END,
+       CASE WHEN g.role = 4
+              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) >= g.lease_from
+              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) < g.lease_until
+            THEN 3 ELSE g.role END, g.closed, g.drained, g.in_wave, g.authority_epoch,
        r.version, r.op, r.value IS NULL
 FROM ringshift_meta AS m
 LEFT JOIN ringshift_guard AS g ON g.domain = ?1
@@ -151,7 +172,8 @@ FROM ringshift_guard ORDER BY domain";
 SELECT domain, keyspace, epoch, role, closed, drained, in_wave, authority_epoch
 FROM ringshift_guard WHERE domain = ?1";
 
-    /// Puts a guard row that takes effect: its columns, in their order.
+    /// Puts a guard row that takes effect, or is closed: its columns, in their order. Another epoch
+    /// ends the lease.
     GUARD_PUT = "\
 INSERT INTO ringshift_guard
   (domain, keyspace, epoch, role, closed, drained, in_wave, authority_epoch)
@@ -159,7 +181,8 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (domain) DO UPDATE SET
   keyspace = excluded.keyspace, epoch = excluded.epoch, role = excluded.role,
   closed = excluded.closed, drained = excluded.drained, in_wave = excluded.in_wave,
-  authority_epoch = excluded.authority_epoch";
+  authority_epoch = excluded.authority_epoch,
+  lease_until = CASE WHEN excluded.epoch > epoch THEN 0 ELSE lease_until END";
 
     /// Gives the slots from the first up to, but without, the end to a domain, whoever held them.
     /// Keyspace, first, end, domain.
@@ -236,7 +259,14 @@ WHERE keyspace = ?1 AND domain = ?2 AND value IS NULL LIMIT ?3";
     DIGEST_ROWS = "\
 SELECT slot, key, version, value FROM ringshift_held WHERE keyspace = ?1 AND domain = ?2";
 
-    /// The same in one slot, found by the slot. Keyspace, domain, slot. Key, version, value.
+    /// How much there is of each stored slot, whoever holds it. Nothing.
+    /// Keyspace, stored slot, rows, bytes of keys and values.
+    SIZES = "\
+SELECT keyspace, stored_slot, count(*), sum(length(key) + coalesce(length(value), 0))
+FROM ringshift_row GROUP BY keyspace, stored_slot";
+
+    /// The same as [`DIGEST_ROWS`] in one slot, found by the slot. Keyspace, domain, slot. Key,
+    /// version, value.
     DIGEST_SLOT = "\
 SELECT r.key, r.version, r.value FROM ringshift_placed AS r
 WHERE r.keyspace = ?1

@@ -7,7 +7,8 @@ CREATE TABLE ringshift_meta (
   revision    INTEGER NOT NULL,   -- that of the last change of a row
   term        INTEGER NOT NULL,   -- the highest term seen
   synced      INTEGER NOT NULL,   -- raised by each durable answer, so that its commit writes something
-  incarnation BLOB    NOT NULL    -- drawn when the file was made
+  incarnation BLOB    NOT NULL,   -- drawn when the file was made
+  shut        INTEGER NOT NULL CHECK (shut IN (0, 1)) -- nothing is admitted: the file came back from a copy
 );
 
 -- What the shard knows of each domain. Never deleted.
@@ -15,11 +16,14 @@ CREATE TABLE ringshift_guard (
   domain          INTEGER PRIMARY KEY,
   keyspace        INTEGER NOT NULL,
   epoch           INTEGER NOT NULL,
-  role            INTEGER NOT NULL CHECK (role BETWEEN 0 AND 3),
+  role            INTEGER NOT NULL CHECK (role BETWEEN 0 AND 4),
   closed          INTEGER NOT NULL CHECK (closed IN (0, 1)),
   drained         INTEGER NOT NULL,
   in_wave         INTEGER NOT NULL CHECK (in_wave IN (0, 1)),
-  authority_epoch INTEGER NOT NULL
+  authority_epoch INTEGER NOT NULL,
+  -- When a leased mirror (role 4) answers reads, in milliseconds since 1970 by this machine's clock.
+  lease_from      INTEGER NOT NULL DEFAULT 0,
+  lease_until     INTEGER NOT NULL DEFAULT 0
 );
 
 -- How many bits a keyspace's slots have, once a row has told.

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use crate::ids::Term;
 use crate::migration::command::{Answer, Command};
+use crate::migration::request::{Mark, Request, Requested, remember};
 use crate::record::Record;
 
 impl Record {
@@ -14,16 +15,21 @@ impl Record {
     #[must_use]
     pub fn decide(&self, command: &Command) -> (Answer, Option<Self>) {
         match command {
-            Command::Lead { term } => self.lead(*term),
-            Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term != self.term => {
+            Command::Lead { term, nonce } => self.lead(*term, *nonce),
+            Command::Ask { request } => self.ask(request),
+            Command::Swap { term, .. }
+            | Command::SaveLog { term, .. }
+            | Command::Renew { term, .. }
+                if *term != self.term =>
+            {
                 let current = self.term;
                 (Answer::TermLost { current }, None)
             }
             Command::Swap {
                 expected,
-                term,
                 snapshot,
                 log,
+                ..
             } => {
                 if snapshot.digest() == self.snapshot.digest() {
                     return (Answer::Swapped, None);
@@ -34,9 +40,9 @@ impl Record {
                     return (Answer::EpochLost { current }, None);
                 }
                 let next = Self {
-                    term: *term,
                     snapshot: Arc::clone(snapshot),
                     log: log.clone(),
+                    ..self.clone()
                 };
                 (Answer::Swapped, Some(next))
             }
@@ -47,7 +53,11 @@ impl Record {
                 };
                 (Answer::Logged, Some(next))
             }
+            Command::Renew { heard, marks, .. } => self.renew(*heard, marks),
             Command::Claim { .. }
+            | Command::Time { .. }
+            | Command::Grant { .. }
+            | Command::Shut { .. }
             | Command::Guards { .. }
             | Command::Install { .. }
             | Command::Close { .. }
@@ -64,21 +74,48 @@ impl Record {
         }
     }
 
-    fn lead(&self, term: Term) -> (Answer, Option<Self>) {
-        if term < self.term {
+    fn lead(&self, term: Term, nonce: u64) -> (Answer, Option<Self>) {
+        // The same term again is the same coordinator, asking once more: see `next_term`.
+        let theirs = term == self.term && ![0, nonce].contains(&self.desk.leader);
+        if term < self.term || theirs {
             let current = self.term;
             return (Answer::TermLost { current }, None);
         }
         let loaded = Answer::Loaded {
             snapshot: Arc::clone(&self.snapshot),
             log: self.log.clone(),
+            marks: self.desk.marks.clone(),
         };
-        // The same term again is the same coordinator, asking once more: see `next_term`.
-        let next = (term > self.term).then(|| Self {
-            term,
-            ..self.clone()
-        });
-        (loaded, next)
+        if term == self.term && self.desk.leader == nonce {
+            return (loaded, None);
+        }
+        let mut next = self.clone();
+        (next.term, next.beat, next.desk.leader) = (term, 0, nonce);
+        (loaded, Some(next))
+    }
+
+    fn renew(&self, heard: u64, marks: &[Mark]) -> (Answer, Option<Self>) {
+        let mut next = self.clone();
+        next.beat = next.beat.wrapping_add(1);
+        let desk = &mut next.desk;
+        desk.request = desk.request.take().filter(|r| r.number > heard);
+        for mark in marks {
+            remember(&mut desk.marks, *mark);
+        }
+        let request = desk.request.clone();
+        (Answer::Renewed { request }, Some(next))
+    }
+
+    fn ask(&self, request: &Request) -> (Answer, Option<Self>) {
+        if let Some(Requested { number, .. }) = self.desk.request {
+            return (Answer::Busy { number }, None);
+        }
+        let mut next = self.clone();
+        let number = next.desk.numbered.saturating_add(1);
+        next.desk.numbered = number;
+        let request = request.clone();
+        next.desk.request = Some(Requested { number, request });
+        (Answer::Requested { number }, Some(next))
     }
 
     /// The record at the next term: stored before the term is given to a coordinator, no two are
@@ -86,9 +123,8 @@ impl Record {
     #[must_use]
     pub fn next_term(&self) -> Option<Self> {
         let term = Term(self.term.0.checked_add(1)?);
-        Some(Self {
-            term,
-            ..self.clone()
-        })
+        let mut next = self.clone();
+        (next.term, next.beat, next.desk.leader) = (term, 0, 0);
+        Some(next)
     }
 }

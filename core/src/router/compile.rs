@@ -1,14 +1,16 @@
 //! From a snapshot's keyspace to a flat table.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::directory::ExactTable;
 use crate::guard::Fence;
 use crate::hash;
-use crate::ids::{ShardIndex, Slot, SlotRange};
-use crate::key::KeyRule;
+use crate::ids::{SLOT_BITS_STORED, ShardIndex, Slot, SlotRange};
+use crate::key::{KEY_BYTES_MAX, KeyError, KeyRule, hash_tag};
 use crate::scope::{Match, Nest};
+use crate::slotting::ForeignWay;
 use crate::snapshot::{Draft, KeyspaceDraft, Snapshot, Target};
 
 /// The slot is in a wave that clients take part in.
@@ -19,7 +21,7 @@ pub(super) const SCOPED: u32 = 1 << 17;
 /// What routes the keys of one keyspace.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    pub(super) rule: KeyRule,
+    way: Way,
     pub(super) seed: u64,
     /// `64 - bits`: a hash's slot is `hash >> shift`.
     shift: u32,
@@ -33,6 +35,34 @@ pub(super) struct Table {
     pub(super) zones: Vec<u16>,
 }
 
+/// How a key becomes a hash. The two that are hot stand by themselves, and everything else behind
+/// one more: a foreign slotting costs the others no branch.
+#[derive(Clone, Debug)]
+enum Way {
+    Whole,
+    HashTag,
+    Other(Box<Other>),
+}
+
+#[derive(Clone, Debug)]
+struct Other {
+    rule: KeyRule,
+    foreign: Option<ForeignWay>,
+}
+
+impl Way {
+    fn of(keyspace: &KeyspaceDraft) -> Self {
+        match (
+            keyspace.rule,
+            ForeignWay::of(&keyspace.slotting, keyspace.seed),
+        ) {
+            (KeyRule::Whole, None) => Self::Whole,
+            (KeyRule::HashTag, None) => Self::HashTag,
+            (rule, foreign) => Self::Other(Box::new(Other { rule, foreign })),
+        }
+    }
+}
+
 /// Where an override, or a narrowed wave, sends its keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scoped {
@@ -44,6 +74,46 @@ pub(super) struct Scoped {
 }
 
 impl Table {
+    /// What of `key` is hashed, and its hash: 64 bits whose top bits are the slot, and whose top 20
+    /// are stored with its row.
+    #[inline]
+    pub(super) fn place<'k>(&self, key: &'k [u8]) -> Result<(&'k [u8], u64), KeyError> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(KeyError::TooLong { bytes: key.len() });
+        }
+        let part = match &self.way {
+            Way::Whole => key,
+            Way::HashTag => hash_tag(key).unwrap_or(key),
+            Way::Other(other) => return self.other(other, key),
+        };
+        Ok((part, hash::xxh3(part, self.seed)))
+    }
+
+    #[inline(never)]
+    fn other<'k>(&self, other: &Other, key: &'k [u8]) -> Result<(&'k [u8], u64), KeyError> {
+        let part = other.rule.routing_part(key)?;
+        let hash = match &other.foreign {
+            None => hash::xxh3(part, self.seed),
+            Some(foreign) => u64::from(foreign.place(part).stored) << (64 - SLOT_BITS_STORED),
+        };
+        Ok((part, hash))
+    }
+
+    /// The hash as people know it: the foreign one where a foreign system made it.
+    pub(super) fn shown(&self, part: &[u8], hash: u64) -> u128 {
+        match &self.way {
+            Way::Other(other) => other
+                .foreign
+                .as_ref()
+                .map_or(hash.into(), |foreign| foreign.place(part).hash),
+            Way::Whole | Way::HashTag => hash.into(),
+        }
+    }
+
+    fn is_foreign(&self) -> bool {
+        matches!(&self.way, Way::Other(other) if other.foreign.is_some())
+    }
+
     /// The slot of a hash, and its entry.
     #[inline]
     pub(super) fn entry(&self, hash: u64) -> (Slot, u32) {
@@ -71,7 +141,7 @@ impl Table {
     #[inline(never)]
     pub(super) fn scoped(&self, part: &[u8], hash: u64, slot: Slot, key: &[u8]) -> Option<Scoped> {
         // The routing part's hash is at hand; it is the key's own where the two are the same.
-        let hash = if part.len() == key.len() {
+        let hash = if part.len() == key.len() && !self.is_foreign() {
             hash
         } else {
             hash::xxh3(key, self.seed)
@@ -114,7 +184,7 @@ pub(super) fn compile(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> Table {
         })
         .collect();
     Table {
-        rule: keyspace.rule,
+        way: Way::of(keyspace),
         seed: keyspace.seed,
         shift: 64 - u32::from(keyspace.bits),
         entries,

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::hash;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot, SlotRange};
 use crate::key::{KeyError, KeyRule};
 use crate::scope::Match;
+use crate::slotting::{Placer, Slotting};
 use crate::wave::{Wave, gaps, in_slots, slot_runs};
 use crate::weight::Weight;
 
@@ -72,11 +72,13 @@ pub struct KeyspaceDraft {
     pub name: String,
     /// It has `2^bits` slots; 4 to 20.
     pub bits: u8,
-    /// Seeds the placement hash.
+    /// Seeds the placement hash, and what is drawn by hash besides: ramps, samples, pins.
     #[serde(with = "u64_for_people")]
     pub seed: u64,
     /// Which part of a key is hashed.
     pub rule: KeyRule,
+    /// What makes slots of what is hashed.
+    pub slotting: Slotting,
     /// How slots are given to shards when the topology changes.
     pub placement: Placement,
     /// Which shard owns each slot, in runs.
@@ -222,8 +224,12 @@ impl KeyspaceDraft {
     /// # Errors
     /// [`KeyError`] for a key that the keyspace's rule doesn't take.
     pub fn slot_of(&self, key: &[u8]) -> Result<Slot, KeyError> {
-        let part = self.rule.routing_part(key)?;
-        Ok(hash::slot_of(hash::xxh3(part, self.seed), self.bits))
+        self.placer().slot_of(key)
+    }
+
+    /// What knows the slot of a key, for who asks for many.
+    pub(crate) fn placer(&self) -> Placer {
+        Placer::new(self.rule, &self.slotting, self.seed, self.bits)
     }
 
     /// All slots, in one run.
@@ -239,8 +245,16 @@ impl KeyspaceDraft {
     /// # Errors
     /// [`KeyError`] for one key that the keyspace's rule doesn't take.
     pub fn slots_of(&self, matches: &Match) -> Result<Vec<SlotRange>, KeyError> {
+        self.slots_by(&self.placer(), matches)
+    }
+
+    pub(crate) fn slots_by(
+        &self,
+        placer: &Placer,
+        matches: &Match,
+    ) -> Result<Vec<SlotRange>, KeyError> {
         Ok(match matches {
-            Match::Exact(key) => slot_runs([self.slot_of(key)?]),
+            Match::Exact(key) => slot_runs([placer.slot_of(key)?]),
             Match::Prefix(_) | Match::Range { .. } => vec![self.all_slots()],
         })
     }

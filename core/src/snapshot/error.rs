@@ -73,6 +73,13 @@ pub enum TopologyError {
         /// Slots there are.
         slots: u32,
     },
+    /// A keyspace's slotting can't be one.
+    Slotting {
+        /// The keyspace.
+        keyspace: String,
+        /// What is wrong.
+        rule: &'static str,
+    },
     /// Not exactly one home domain a shard.
     Homes {
         /// The keyspace.
@@ -171,6 +178,9 @@ impl fmt::Display for TopologyError {
                 f,
                 "the assignment of keyspace `{keyspace}` fills {filled} of {slots} slots, or isn't in the fewest runs"
             ),
+            Self::Slotting { keyspace, rule } => {
+                write!(f, "the slotting of keyspace `{keyspace}`: {rule}")
+            }
             Self::Homes { keyspace } => {
                 write!(f, "keyspace `{keyspace}` must have one home domain a shard")
             }

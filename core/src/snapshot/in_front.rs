@@ -8,6 +8,7 @@ use crate::ids::{ShardId, SlotRange};
 use crate::key::KEY_BYTES_MAX;
 use crate::phase::{Phase, Side};
 use crate::scope::{Match, Nest, Scope};
+use crate::slotting::Placer;
 use crate::snapshot::error::TopologyError;
 use crate::snapshot::{Draft, Entry, KeyspaceDraft, Target};
 use crate::wave::{Wave, in_slots};
@@ -32,9 +33,10 @@ pub(super) fn overrides(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), T
     if !keyspace.directory.is_sorted_by(sorted) {
         return Err(TopologyError::Unsorted("overrides"));
     }
+    let placer = keyspace.placer();
     for entry in &keyspace.directory {
         super::validate::epoch("an override's epoch", entry.epoch, draft)?;
-        check(keyspace, &entry.matches, &entry.slots)?;
+        check(keyspace, &placer, &entry.matches, &entry.slots)?;
         match entry.target {
             Target::Shard(shard) => {
                 draft
@@ -50,6 +52,7 @@ pub(super) fn overrides(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), T
 /// The rules of one match by itself.
 fn check(
     keyspace: &KeyspaceDraft,
+    placer: &Placer,
     matches: &Match,
     slots: &[SlotRange],
 ) -> Result<(), TopologyError> {
@@ -72,7 +75,7 @@ fn check(
     match matches {
         Match::Exact(key) => {
             bytes(key.len(), KEY_BYTES_MAX)?;
-            if keyspace.slots_of(matches)? != slots {
+            if keyspace.slots_by(placer, matches)? != slots {
                 return refuse("one key has the one slot that it falls into");
             }
         }
@@ -197,6 +200,7 @@ pub(super) fn narrowed(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), To
         entries.push((entry.matches.scope(), entry.slots.as_slice(), at));
     }
     let entries = Nest::of(entries);
+    let placer = keyspace.placer();
     for wave in &keyspace.waves {
         match &wave.matches {
             None if wave.origin.is_some() || wave.pins => {
@@ -204,7 +208,7 @@ pub(super) fn narrowed(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), To
             }
             None => {}
             Some(matches) => {
-                check(keyspace, matches, &wave.slots)?;
+                check(keyspace, &placer, matches, &wave.slots)?;
                 place(draft, keyspace, &entries, wave, &matches.scope())?;
             }
         }

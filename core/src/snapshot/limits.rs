@@ -4,6 +4,8 @@
 pub const KEYSPACES_MAX: usize = 256;
 /// Waves in flight in a keyspace, ended ones that aren't retired yet included.
 pub const WAVES_MAX: usize = 1_024;
+/// Servers of a ketama continuum.
+pub const KETAMA_SERVERS_MAX: usize = 65_535;
 /// Bytes of a name: cluster, shard, keyspace, zone, tag.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Bytes of a shard's endpoint.

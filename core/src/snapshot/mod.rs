@@ -3,6 +3,7 @@
 //! A snapshot is data. It owns no connection, and nothing in it is patched in place: a change is a
 //! new [`Draft`], built through the same validation, at the next epoch.
 
+mod adopt;
 mod codec;
 mod delta;
 mod draft;
@@ -21,6 +22,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Epoch, KeyspaceId, ShardId, ShardIndex};
 
+pub use adopt::{
+    KetamaServerTopology, KetamaTopology, ModuloTopology, RedisShardTopology, RedisTopology,
+    SlottingTopology,
+};
 pub use delta::{DELTA_MAGIC, Delta, DeltaError};
 pub use draft::{
     Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,

@@ -14,8 +14,10 @@ use crate::key::{Composite, KeyRule};
 use crate::ring::{RingShard, ring_table};
 use crate::scope::Match;
 use crate::snapshot::error::TopologyError;
+use crate::snapshot::validate::check_slotting;
 use crate::snapshot::{
-    Draft, Entry, Home, KeyspaceDraft, Placement, Shard, ShardState, Snapshot, Target, limits, runs,
+    Draft, Entry, Home, KeyspaceDraft, Placement, Shard, ShardState, SlottingTopology, Snapshot,
+    Target, limits, runs,
 };
 use crate::weight::Weight;
 
@@ -47,13 +49,18 @@ pub struct Topology {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KeyspaceTopology {
-    /// It has `2^bits` slots; 4 to 20, 16 unless told.
-    pub bits: u8,
+    /// It has `2^bits` slots; 4 to 20. 16 unless told, Redis Cluster's 14 where that is adopted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u8>,
     /// Seeds the placement hash: a decimal number of 64 bits, as a string. Draw it at random for a
     /// cluster whose keys strangers choose.
     pub seed: String,
-    /// Which part of a key is hashed; the whole of it unless told.
+    /// Which part of a key is hashed; the whole of it unless told, the hash tag where Redis Cluster
+    /// is adopted.
     pub key: KeyRule,
+    /// The placement that this keyspace takes over; our own unless told.
+    #[serde(skip_serializing_if = "SlottingTopology::is_own")]
+    pub slotting: SlottingTopology,
     /// How slots are given to shards; balanced unless told.
     pub placement: Placement,
     /// Keys that are pinned to a shard: single ones, prefixes, ranges.
@@ -63,9 +70,10 @@ pub struct KeyspaceTopology {
 impl Default for KeyspaceTopology {
     fn default() -> Self {
         Self {
-            bits: 16,
+            bits: None,
             seed: "0".to_owned(),
             key: KeyRule::Whole,
+            slotting: SlottingTopology::Xxh3,
             placement: Placement::default(),
             pins: Vec::new(),
         }
@@ -237,10 +245,11 @@ impl KeyspaceTopology {
         name: &str,
         draft: &mut Draft,
     ) -> Result<KeyspaceDraft, TopologyError> {
-        if !(SLOT_BITS_MIN..=SLOT_BITS_MAX).contains(&self.bits) {
+        let bits = self.bits.unwrap_or(self.slotting.usual_bits());
+        if !(SLOT_BITS_MIN..=SLOT_BITS_MAX).contains(&bits) {
             return Err(TopologyError::Range {
                 what: "slot bits",
-                value: self.bits.into(),
+                value: bits.into(),
                 min: SLOT_BITS_MIN.into(),
                 max: SLOT_BITS_MAX.into(),
             });
@@ -249,7 +258,17 @@ impl KeyspaceTopology {
             what: "seed (a decimal number of 64 bits)",
             name: self.seed.clone(),
         })?;
-        let table = initial_table(&draft.shards, self.placement, seed, self.bits)?;
+        let slotting = self.slotting.slotting(bits);
+        let rule = self.slotting.rule(self.key);
+        // Before anything is made of its numbers.
+        check_slotting(name, &slotting, bits, rule)?;
+        let table = match self
+            .slotting
+            .adopted(name, &slotting, bits, &draft.shards)?
+        {
+            Some(table) => table,
+            None => initial_table(&draft.shards, self.placement, seed, bits)?,
+        };
         let homes = (0..draft.shards.len())
             .map(|_| Home {
                 domain: draft.take_domain(),
@@ -259,18 +278,20 @@ impl KeyspaceTopology {
         let mut made = KeyspaceDraft {
             id,
             name: name.to_owned(),
-            bits: self.bits,
+            bits,
             seed,
-            rule: self.key,
+            rule,
+            slotting,
             placement: self.placement,
             assignment: runs(&table),
             homes,
             directory: Vec::new(),
             waves: Vec::new(),
         };
+        let placer = made.placer();
         for pin in &self.pins {
             let matches = pin.matches()?;
-            let slots = made.slots_of(&matches)?;
+            let slots = made.slots_by(&placer, &matches)?;
             made.directory.push(Entry {
                 matches,
                 slots,

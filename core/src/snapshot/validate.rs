@@ -13,6 +13,10 @@ use crate::snapshot::{Draft, KeyspaceDraft, Shard, in_front, limits};
 use crate::wave::{PPM, Wave};
 use crate::weight::Weight;
 
+mod slotting;
+
+pub(super) use slotting::check_slotting;
+
 pub(super) fn validate(draft: &Draft) -> Result<(), TopologyError> {
     name("cluster", &draft.cluster)?;
     range(
@@ -94,6 +98,12 @@ fn check_keyspace(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), Topolog
             u8::MAX.into(),
         )?;
     }
+    check_slotting(
+        &keyspace.name,
+        &keyspace.slotting,
+        keyspace.bits,
+        keyspace.rule,
+    )?;
     assignment(draft, keyspace)?;
     if keyspace.homes.len() != draft.shards.len() {
         return Err(TopologyError::Homes {

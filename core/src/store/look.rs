@@ -24,7 +24,7 @@ pub struct Look {
     pub holder: Option<DomainId>,
     /// The highest version that was removed from the key's slot.
     pub floor: Version,
-    /// The guard row of the fence's domain.
+    /// The guard row of the fence's domain, as it is [in force](crate::in_force).
     pub guard: Option<GuardRow>,
     /// The row.
     pub present: Option<Present>,

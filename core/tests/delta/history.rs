@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Changes, Command, Coordinator, Ending, Log, Settings, home_installs, plan,
+    Action, Changes, Command, Coordinator, Ending, Settings, home_installs, plan,
 };
 use ringshift::record::Record;
 use ringshift::store::{Chunks, MemoryShard};
@@ -62,14 +62,8 @@ impl Cluster {
             (shard.id, store)
         };
         let shards = snapshot.content().shards.iter().map(homes).collect();
-        let log = Log::default();
-        let term = Term(0);
         Self {
-            record: Record {
-                term,
-                snapshot,
-                log,
-            },
+            record: Record::first(snapshot),
             shards,
         }
     }

@@ -288,6 +288,7 @@ fn a_phase_advances_in_128_bytes_among_a_thousand_waves_of_scattered_slots() {
                 ramp_ppm: 50_000,
                 shadow_ppm: 0,
                 strict: false,
+                lease_ms: 0,
                 slots: ringshift::slot_runs(slots.filter(|slot| slot.0 % 2 == 0)),
                 matches: None,
                 origin: None,

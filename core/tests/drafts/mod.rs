@@ -4,9 +4,9 @@
 
 use proptest::prelude::*;
 use ringshift::{
-    Composite, DomainId, Draft, Entry, Epoch, Home, KeyRule, KeyspaceDraft, KeyspaceId, Match,
-    Phase, Placement, Shard, ShardId, ShardIndex, ShardState, Side, Slot, Snapshot, Target, Wave,
-    Weight, runs, slot_runs,
+    Composite, DomainId, Draft, Entry, Epoch, ForeignHash, Home, KeyRule, KeyspaceDraft,
+    KeyspaceId, Match, Modulo, Phase, Placement, Shard, ShardId, ShardIndex, ShardState, Side,
+    Slot, Slotting, Snapshot, Target, Wave, Weight, runs, slot_runs,
 };
 
 /// Numbers drawn from a seed (splitmix64).
@@ -158,6 +158,7 @@ fn narrow(dice: &mut Dice, draft: &mut Draft, at: usize) {
             ramp_ppm: only_in(Phase::ReadNew),
             shadow_ppm: only_in(Phase::ShadowRead),
             strict: false,
+            lease_ms: 0,
             slots,
             matches: Some(matches),
             origin,
@@ -212,6 +213,14 @@ fn shard(dice: &mut Dice, n: usize, id: u32) -> Shard {
     }
 }
 
+/// As foreign as a keyspace of 4 bits can be.
+const MODULO: Modulo = Modulo {
+    hash: ForeignHash::Crc32,
+    seed: 0,
+    buckets: 3,
+    bits: 4,
+};
+
 fn keyspace(dice: &mut Dice, draft: &mut Draft, n: usize, waves: usize) -> KeyspaceDraft {
     let vnodes = dice.one_of(&[1, 160, 4_096]);
     let mut keyspace = KeyspaceDraft {
@@ -225,6 +234,7 @@ fn keyspace(dice: &mut Dice, draft: &mut Draft, n: usize, waves: usize) -> Keysp
             KeyRule::Parts(1),
             KeyRule::Parts(2),
         ]),
+        slotting: dice.one_of(&[Slotting::Xxh3, Slotting::Modulo(MODULO)]),
         placement: dice.one_of(&[Placement::Balanced { vnodes }, Placement::Ring { vnodes }]),
         assignment: Vec::new(),
         homes: Vec::new(),
@@ -312,6 +322,7 @@ fn wave(
         ramp_ppm: only_in(Phase::ReadNew),
         shadow_ppm: only_in(Phase::ShadowRead),
         strict: dice.below(2) == 0,
+        lease_ms: 0,
         slots: slot_runs(slots),
         matches: None,
         origin: None,

@@ -13,7 +13,7 @@ mod world;
 
 use ringshift::migration::{
     AfterPatience, ChecklistRule, Checks, Consent, CoordinatorError, Decided, Ending, Gate, Health,
-    Item, Mark, Move, Settings, StoreHealth, Unknown,
+    Item, Move, Settings, StoreHealth, Tick, Unknown,
 };
 use ringshift::{Phase, ShardId};
 
@@ -269,7 +269,8 @@ fn behind_the_switch_a_bad_mirror_is_never_gone_back_to() {
     };
     assert!(reason.contains("a check of wave"), "{reason}");
     // Somebody has looked at it: what is on the new side is what counts.
-    world.settings.checks = Checks::OFF;
+    let settings = world.record.log.settings.as_mut().unwrap();
+    settings.checks = Checks::OFF;
     world.take_over();
     assert!(matches!(world.run(|_| ()), Ending::Paused { .. }));
     world.coordinator.resume();
@@ -380,7 +381,7 @@ fn a_strict_checklist_keeps_a_migration_from_beginning() {
     let mut wanted = world.wanted.clone();
     wanted.checklist.marks = Item::ALL
         .iter()
-        .map(|&item| Mark {
+        .map(|&item| Tick {
             item,
             by: "ann".to_owned(),
             unix_ms: 1,

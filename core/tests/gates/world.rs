@@ -85,11 +85,7 @@ impl World {
             ..Changes::default()
         };
         let wanted = plan(&snapshot, &changes, 0).unwrap().log;
-        let record = Record {
-            term: Term(0),
-            snapshot,
-            log: Log::default(),
-        };
+        let record = Record::first(snapshot);
         let coordinator = Coordinator::new(
             Term(1),
             Arc::new(settings.clone()),

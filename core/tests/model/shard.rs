@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringshift::migration::{Answer, Command};
+use ringshift::migration::{Answer, Command, Mark};
 use ringshift::{
     Access, Attempt, AttemptKind, Fence, Guard, KeyspaceId, Refusal, Reply, Revision, Slot, Version,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Shard {
     pub(crate) guard: Guard,
     pub(crate) rows: BTreeMap<Key, Row>,
     pub(crate) revision: u64,
+    /// What it says of itself at a claim; raised by hand where that matters.
+    pub(crate) answers: u64,
     /// The highest version physically removed, of any slot: coarser than a store's, and as safe.
     pub(crate) floor: Version,
 }
@@ -67,7 +69,7 @@ impl Shard {
             access,
         );
         let guard = match admitted {
-            Ok(row) => *row,
+            Ok(row) => row,
             Err(refusal) => return (Reply::Refused(refusal), content),
         };
         let row = self.rows.get(&key).copied();
@@ -135,8 +137,28 @@ impl Shard {
         places: Places,
     ) -> Result<Answer, Refusal> {
         Ok(match command {
-            Command::Claim { term, .. } => {
+            Command::Claim { shard, term } => {
                 self.guard.claim(*term)?;
+                Answer::Claimed(Mark {
+                    shard: *shard,
+                    incarnation: [0; 16],
+                    answers: self.answers,
+                    shut: self.guard.is_shut(),
+                })
+            }
+            Command::Time { .. } => Answer::Time(self.guard.now()),
+            Command::Grant {
+                term,
+                fence,
+                asked,
+                lease_ms,
+                ..
+            } => {
+                self.guard.grant(*term, *fence, *asked, *lease_ms)?;
+                Answer::Done
+            }
+            Command::Shut { term, shut, .. } => {
+                self.guard.shut(*term, *shut)?;
                 Answer::Done
             }
             Command::Guards { .. } => Answer::Guards(self.guard.rows().copied().collect()),
@@ -148,7 +170,7 @@ impl Shard {
                 Answer::Closed(self.guard.close(*term, fence.domain, fence.epoch)?)
             }
             Command::Revision { fence, .. } => {
-                self.guard.admit_domain(*fence, Access::Read)?;
+                self.guard.admit_domain(*fence, Access::Inspect)?;
                 Answer::Revision(Revision(self.revision))
             }
             Command::Changes {
@@ -157,7 +179,7 @@ impl Shard {
                 limit,
                 ..
             } => {
-                self.guard.admit_domain(*fence, Access::Read)?;
+                self.guard.admit_domain(*fence, Access::Inspect)?;
                 let held = self.held(*fence, places);
                 *rows = held.filter(|(_, row)| row.revision > after.0).collect();
                 rows.sort_by_key(|(_, row)| row.revision);
@@ -208,6 +230,8 @@ impl Shard {
             }
             Command::Count { fence, .. } => Answer::Rows(self.held(*fence, places).count() as u64),
             Command::Lead { .. }
+            | Command::Renew { .. }
+            | Command::Ask { .. }
             | Command::Swap { .. }
             | Command::SaveLog { .. }
             | Command::Digests { .. }

@@ -14,7 +14,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, Command, CommandId, Coordinator, Ending, Log, Settings,
+    Action, Answer, Command, CommandId, Coordinator, Ending, Log, Mark, Settings,
 };
 use ringshift::{
     Attempt, AttemptId, AttemptKind, Instant, Operation, OperationError, Outcome, Payload, Plan,
@@ -141,6 +141,16 @@ pub(crate) enum Act {
     Crash,
     LateCommand,
     RollBack,
+}
+
+/// What a shard says of itself.
+fn says(shard: u32) -> Mark {
+    Mark {
+        shard: ShardId(shard),
+        incarnation: [0; 16],
+        answers: 0,
+        shut: false,
+    }
 }
 
 impl World {
@@ -295,12 +305,14 @@ impl World {
             current: state.term,
         };
         Some(match command {
-            Command::Lead { term } if *term < state.term => lost(state),
-            Command::Lead { term } => {
+            Command::Lead { term, .. } if *term < state.term => lost(state),
+            Command::Lead { term, .. } => {
                 state.term = *term;
                 Answer::Loaded {
                     snapshot: state.snapshot.clone(),
                     log: state.log.clone(),
+                    // Every shard says the same of itself for ever.
+                    marks: [1, 2].map(says).to_vec(),
                 }
             }
             Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term != state.term => {

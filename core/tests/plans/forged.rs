@@ -41,7 +41,7 @@ fn refused(forge: impl FnOnce(&mut Plan)) -> PlanError {
 fn a_plan_for_another_snapshot_is_refused() {
     let outdated = |error| assert!(matches!(error, PlanError::Outdated { .. }), "{error}");
     outdated(refused(|plan| {
-        plan.log.base = plan.log.base.next().unwrap()
+        plan.log.base = plan.log.base.next().unwrap();
     }));
     outdated(refused(|plan| {
         plan.digest.0[0] ^= 1;
@@ -63,7 +63,7 @@ fn a_plan_that_names_what_isnt_there_is_refused() {
     forged(refused(|plan| plan.log.planned[0].slots[0].end = u32::MAX));
     forged(refused(|plan| plan.log.planned[0].slots.clear()));
     forged(refused(|plan| {
-        plan.log.planned[0].slots = vec![SlotRange { start: 3, end: 3 }]
+        plan.log.planned[0].slots = vec![SlotRange { start: 3, end: 3 }];
     }));
     forged(refused(|plan| {
         let twice = plan.log.planned[0].clone();

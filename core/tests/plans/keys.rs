@@ -14,7 +14,7 @@ fn keys() -> Vec<Vec<u8>> {
             .map(move |n| format!("{tenant}/{n:03}").into_bytes())
             .collect()
     };
-    let tenants: [Vec<Vec<u8>>; 4] = ["acme", "acmf", "zeta", "other"].map(|tenant| of(tenant));
+    let tenants: [Vec<Vec<u8>>; 4] = ["acme", "acmf", "zeta", "other"].map(of);
     tenants.concat()
 }
 

@@ -55,11 +55,7 @@ impl World {
     pub(crate) fn new(snapshot: Snapshot, keys: Vec<Vec<u8>>) -> Self {
         let snapshot = Arc::new(snapshot);
         let mut world = Self {
-            record: Record {
-                term: Term(0),
-                snapshot: Arc::clone(&snapshot),
-                log: Log::default(),
-            },
+            record: Record::first(Arc::clone(&snapshot)),
             shards: BTreeMap::new(),
             keys,
             chunks: Chunks::default(),

@@ -41,6 +41,7 @@ fn installs(w: &mut World, goal: Move) -> Vec<(ShardId, Vec<InstallRow>)> {
                 found.push((shard, rows));
             }
             _ if errand.point.goal == goal && goal == Move::TakeOver => {}
+            _ if errand.point.goal == Move::Tend => {}
             _ => break,
         }
         w.step();
@@ -169,9 +170,10 @@ fn race_9_the_lower_term_is_refused_everywhere() {
         let before = w.clone();
         let answer = w.deliver(&late);
         let refused = match late.command {
-            Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => {
-                Answer::TermLost { current: office }
-            }
+            Command::Lead { .. }
+            | Command::Renew { .. }
+            | Command::Swap { .. }
+            | Command::SaveLog { .. } => Answer::TermLost { current: office },
             // They change nothing.
             Command::Guards { .. }
             | Command::Revision { .. }

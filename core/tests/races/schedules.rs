@@ -5,8 +5,10 @@ mod client;
 mod coordinators;
 mod edits;
 mod fences;
+mod leases;
 mod narrow;
 mod reads;
+mod restored;
 #[path = "../model/shard.rs"]
 mod shard;
 mod transactions;

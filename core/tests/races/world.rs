@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, Checks, ChunkId, Command, CommandId, Coordinator, Ending, Log, Move,
+    Action, Answer, Checks, ChunkId, Command, CommandId, Coordinator, Ending, Log, Mark, Move,
     PlannedWave, Point, Settings, Stage, Throttle, home_installs,
 };
 use ringshift::{
@@ -53,6 +53,7 @@ pub(crate) struct World {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) log: Log,
     term: Term,
+    pub(crate) marks: Vec<Mark>,
     pub(crate) shards: BTreeMap<ShardId, Shard>,
     settings: Arc<Settings>,
     pub(crate) coordinator: Coordinator,
@@ -84,6 +85,7 @@ pub(crate) fn settings() -> Settings {
         checkpoint_chunks: 8,
         barrier_ms: 10,
         retry_ms: 0,
+        margin_ms: 0,
         throttle: Throttle::OFF,
         checks: Checks::OFF,
         ..Settings::default()
@@ -121,6 +123,7 @@ impl World {
             snapshot,
             log: Log::default(),
             term: Term(1),
+            marks: Vec::new(),
             shards,
             coordinator: Coordinator::new(Term(1), settings.clone(), None, Instant::ZERO),
             settings,
@@ -238,7 +241,7 @@ impl World {
 
     /// The same, or how its work has ended.
     pub(crate) fn next(&mut self) -> Result<Errand, Ending> {
-        loop {
+        for _ in 0..1_000 {
             match self.coordinator.poll() {
                 Action::Do {
                     id, point, command, ..
@@ -255,12 +258,15 @@ impl World {
                     });
                 }
                 Action::Wait { until } => {
+                    assert!(until < Instant::NEVER, "nothing ever comes due");
                     self.now = self.now.max(until);
+                    self.tick();
                     self.coordinator.handle_timeout(self.now);
                 }
                 Action::Over(ending) => return Err(ending),
             }
         }
+        panic!("nothing is ever asked");
     }
 
     /// The errand is carried out; the coordinator hears nothing of it.
@@ -329,18 +335,35 @@ impl World {
     /// Time passes.
     pub(crate) fn pass(&mut self, ms: u64) {
         self.now = self.now.after(ms);
+        self.tick();
         self.coordinator.handle_timeout(self.now);
+    }
+
+    /// The shards' clocks go as the coordinator's does, from other origins.
+    fn tick(&mut self) {
+        let now = self.now.as_millis();
+        for (id, shard) in &mut self.shards {
+            shard.guard.handle_time(now + u64::from(id.0) * 1_000_000);
+        }
     }
 
     fn at_register(&mut self, command: &Command) -> Answer {
         let current = self.term;
         match command {
-            Command::Lead { term } if *term >= current => {
+            Command::Lead { term, .. } if *term >= current => {
                 self.term = *term;
                 Answer::Loaded {
                     snapshot: self.snapshot.clone(),
                     log: self.log.clone(),
+                    marks: self.marks.clone(),
                 }
+            }
+            Command::Renew { term, marks, .. } if *term == current => {
+                for mark in marks {
+                    self.marks.retain(|known| known.shard != mark.shard);
+                    self.marks.push(*mark);
+                }
+                Answer::Renewed { request: None }
             }
             Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term == current => {
                 self.put_down(command)

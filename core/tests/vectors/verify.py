@@ -8,7 +8,10 @@ The hash is the reference C library's. Everything else is written the plain way,
 words of the specification, so that a mistake would have to be made twice.
 """
 
+import binascii
+import hashlib
 import json
+import zlib
 from bisect import bisect_left
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -278,6 +281,105 @@ def check_modulo(case):
     same([str(moving // by), str(whole // by)], case["share"], case)
 
 
+# Slottings
+
+
+def crc32(data, seed):
+    return zlib.crc32(data)
+
+
+def md5(data, seed):
+    return int(hashlib.md5(data).hexdigest()[:16], 16)
+
+
+def md5_128(data, seed):
+    return int(hashlib.md5(data).hexdigest(), 16)
+
+
+def fnv1a64(data, seed):
+    hashed = 14695981039346656037
+    for byte in data:
+        hashed = (hashed ^ byte) * 1099511628211 % 2**64
+    return hashed
+
+
+def murmur3(data, seed):
+    def times(a, b):
+        return a * b % 2**32
+
+    def rotated(a, by):
+        return (a << by | a >> 32 - by) % 2**32
+
+    hashed = seed
+    for at in range(0, len(data), 4):
+        word = int.from_bytes(data[at : at + 4], "little")
+        hashed ^= times(rotated(times(word, 0xCC9E2D51), 15), 0x1B873593)
+        if at + 4 <= len(data):
+            hashed = (times(rotated(hashed, 13), 5) + 0xE6546B64) % 2**32
+    hashed ^= len(data)
+    hashed = times(hashed ^ hashed >> 16, 0x85EBCA6B)
+    hashed = times(hashed ^ hashed >> 13, 0xC2B2AE35)
+    return hashed ^ hashed >> 16
+
+
+HASHES = {
+    "crc32": crc32,
+    "md5": md5,
+    "md5-128": md5_128,
+    "fnv1a64": fnv1a64,
+    "murmur3": murmur3,
+    "xxh64": xxhash.xxh64_intdigest,
+    "xxh3": xxh3,
+}
+
+
+def in_modulo(modulo, part):
+    hashed = HASHES[modulo["hash"]](part, modulo["seed"])
+    buckets, slots = modulo["buckets"], 1 << modulo["bits"]
+    bucket = hashed % buckets
+    start, end = bucket * slots // buckets, (bucket + 1) * slots // buckets
+    finer = 20 - modulo["bits"]
+    return hashed, (start << finer) + hashed // buckets % (end - start << finer)
+
+
+def in_ketama(ketama, part):
+    def words(data):
+        digest = hashlib.md5(data).digest()
+        return [int.from_bytes(digest[at : at + 4], "little") for at in range(0, 16, 4)]
+
+    points = sorted(
+        {
+            point
+            for server in ketama["servers"]
+            for n in range(server["digests"])
+            for point in words(f"{server['name']}-{n}".encode())
+        }
+    )
+    lengths = [(point - before - 1) % 2**32 + 1 for before, point in zip(points[-1:] + points, points)]
+    spare = (1 << ketama["bits"]) - len(points)
+    starts = [n + sum(lengths[:n]) * spare // 2**32 for n in range(len(points) + 1)]
+    hashed = words(part)[0]
+    arc = bisect_left(points, hashed) % len(points)
+    finer = 20 - ketama["bits"]
+    offset = (hashed - points[arc - 1] - 1) % 2**32
+    width = starts[arc + 1] - starts[arc] << finer
+    return hashed, (starts[arc] << finer) + offset * width // lengths[arc]
+
+
+def placed(keyspace, part):
+    """The hash of a routing part, and the 20 bits that are stored with its row."""
+    seed, slotting = int(keyspace["seed"]), keyspace["slotting"]
+    hashed = xxh3(part, seed)
+    if slotting == "xxh3":
+        return hashed, hashed >> 44
+    if slotting == "redis-cluster":
+        crc = binascii.crc_hqx(part, 0)
+        return crc, (crc % 16384 << 6) + (hashed >> 58)
+    if "modulo" in slotting:
+        return in_modulo(slotting["modulo"], part)
+    return in_ketama(slotting["ketama"], part)
+
+
 # Explanations
 
 
@@ -285,13 +387,46 @@ def phase_name(phase):
     return phase if isinstance(phase, str) else f"ended-{phase['ended']}"
 
 
+def is_carved(wave):
+    return phase_name(wave["phase"]) not in ("prepare", "ended-from", "ended-to")
+
+
+def interval(matches):
+    """The keys that match: the first, and one after the last or None."""
+    ((kind, of),) = matches.items()
+    if kind == "range":
+        return bytes(of["start"]), bytes(of["end"]) or None
+    start = bytes(of)
+    if kind == "exact":
+        return start, start + b"\0"
+    rest = start.rstrip(b"\xff")
+    return start, rest[:-1] + bytes([rest[-1] + 1]) if rest else None
+
+
+def in_front(keyspace, key, slot):
+    """What has `key` before its slot's home has it, innermost first."""
+    found = []
+    for front in keyspace["directory"] + [w for w in keyspace["waves"] if is_carved(w)]:
+        matches = front["matches"]
+        start, end = interval(matches) if matches else (b"", None)
+        in_slots = any(of["start"] <= slot < of["end"] for of in front["slots"])
+        if in_slots and start <= key and (end is None or key < end):
+            found.append(((start, matches is not None), end, front))
+    # A wave has its keys before the override that it is carved from. What is inside something else
+    # ends no later, and begins no earlier.
+    found.reverse()
+    found.sort(key=lambda one: (one[1] is None, one[1] or b""))
+    found.sort(key=lambda one: one[0], reverse=True)
+    return [front for _, _, front in found]
+
+
 def explanation(draft, keyspace, key):
     """What routes `key`, straight from the content of a snapshot."""
     names = {shard["id"]: shard["name"] for shard in draft["shards"]}
     rule = "hash_tag" if keyspace["rule"] == "hash-tag" else keyspace["rule"]
     part = routing_part(rule, key)
-    hashed = xxh3(part, int(keyspace["seed"]))
-    slot = hashed >> (64 - keyspace["bits"])
+    hashed, stored = placed(keyspace, part)
+    slot = stored >> (20 - keyspace["bits"])
     table = [run["shard"] for run in keyspace["assignment"] for _ in range(run["len"])]
     owner = table[slot]
     home = keyspace["homes"][owner]
@@ -312,16 +447,12 @@ def explanation(draft, keyspace, key):
         "reads": [draft["shards"][owner]["name"]],
         "strict": False,
     }
-    for pin in keyspace["directory"]:
-        if pin["matches"] == {"exact": list(key)}:
-            name = names[pin["target"]["shard"]]
-            where = {"domain": pin["domain"], "domain_epoch": pin["epoch"]}
+    for front in in_front(keyspace, key, slot)[:1]:
+        if "target" in front:
+            name = names[front["target"]["shard"]]
+            where = {"domain": front["domain"], "domain_epoch": front["epoch"]}
             return said | where | {"pinned": True, "authority": name, "reads": [name]}
-    for wave in keyspace["waves"]:
-        phase = phase_name(wave["phase"])
-        inside = any(of["start"] <= slot < of["end"] for of in wave["slots"])
-        if not inside or phase == "prepare" or phase.startswith("ended"):
-            continue
+        wave, phase = front, phase_name(front["phase"])
         first, second = names[wave["from"]], names[wave["to"]]
         if phase == "reversed":
             first, second = second, first

@@ -116,7 +116,7 @@ fn keyspaces(init: &Init) -> Result<BTreeMap<String, KeyspaceTopology>, CliError
             CliError::Refused(format!("the system gives no random numbers: {error}"))
         })?;
         let keyspace = KeyspaceTopology {
-            bits: init.bits,
+            bits: Some(init.bits),
             seed: u64::from_le_bytes(seed).to_string(),
             ..KeyspaceTopology::default()
         };

@@ -65,7 +65,7 @@ pub(super) fn each_key(
     }
 }
 
-fn pick<'r>(router: &'r Router, name: Option<&str>) -> Result<Keyspace<'r>, CliError> {
+pub(super) fn pick<'r>(router: &'r Router, name: Option<&str>) -> Result<Keyspace<'r>, CliError> {
     let keyspaces = &router.snapshot().content().keyspaces;
     let name = match (name, keyspaces.as_slice()) {
         (Some(name), _) => name,

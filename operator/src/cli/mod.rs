@@ -1,5 +1,8 @@
 //! The command line: what may be said, and how it ends.
 
+mod adopt;
+mod advise;
+mod agent;
 mod ask;
 mod carry;
 mod error;
@@ -61,6 +64,15 @@ enum Command {
     /// Print each step from a key to its shards
     #[command(after_help = ENDING)]
     Explain(Lookup),
+    /// Bring the rows of a system that shards already under a shard's guard, where they are
+    #[command(after_help = ENDING)]
+    Adopt(adopt::Adopt),
+    /// Say from loads and sizes what is wrong, and which wish mends it
+    #[command(after_help = ENDING)]
+    Advise(advise::Advise),
+    /// Lead when nobody else does, and run whatever migration is wished; stand by otherwise
+    #[command(after_help = ENDING)]
+    Agent(agent::Agent),
     /// Print the shards, their shares of the slots, and the waves
     #[command(after_help = ENDING)]
     Show(show::Show),
@@ -130,9 +142,12 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
+        Command::Agent(agent) => agent::run(&agent, out),
         Command::Init(init) => init::run(&init, out),
         Command::Route(keys) => route::run(&keys, out),
         Command::Explain(keys) => explain::run(&keys, out),
+        Command::Advise(advise) => advise::run(&advise, out),
+        Command::Adopt(adopt) => adopt::run(&adopt, out),
         Command::Show(show) => show::run(&show, out),
         Command::Plan(plan) => plan::run(&plan, out),
         Command::Reshard(reshard) => reshard::run(&reshard, out),

@@ -1,6 +1,9 @@
 //! A shard in memory, behind one mutex.
 
-use parking_lot::Mutex;
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
+use ringshift::advise::StoredSize;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::store::MemoryShard;
 use ringshift::{Attempt, Batch, Fence, Refusal, Term};
@@ -9,16 +12,47 @@ use crate::store::error::StoreError;
 use crate::store::{BatchResponse, Chunks, Content, ROWS_AT_ONCE, Response, Store, StoredRow};
 
 /// A shard in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     shard: Mutex<MemoryShard>,
+    /// Leases are counted from here.
+    origin: Instant,
     last_error: Mutex<Option<String>>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let mut shard = MemoryShard::default();
+        let mut incarnation = [0; 16];
+        // Without a name it is taken for any other memory that has none: no worse than before.
+        if getrandom::fill(&mut incarnation).is_ok() {
+            shard.name(incarnation);
+        }
+        Self {
+            shard: Mutex::new(shard),
+            origin: Instant::now(),
+            last_error: Mutex::default(),
+        }
+    }
 }
 
 impl MemoryStore {
     /// An empty shard that knows no domain.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How much there is of each stored slot, whoever holds it.
+    pub fn sizes(&self) -> Vec<StoredSize> {
+        self.shard.lock().sizes()
+    }
+
+    /// The shard, which is told the time first.
+    fn shard(&self) -> MutexGuard<'_, MemoryShard> {
+        let mut shard = self.shard.lock();
+        let ms = self.origin.elapsed().as_millis();
+        shard.handle_time(u64::try_from(ms).unwrap_or(u64::MAX));
+        shard
     }
 
     fn note(&self, error: &StoreError) -> Answer {
@@ -31,7 +65,7 @@ impl MemoryStore {
         let mut pieces = rows.chunks(ROWS_AT_ONCE);
         let mut piece = pieces.next().unwrap_or_default();
         loop {
-            if self.shard.lock().apply(term, fence, piece)?.is_err() {
+            if self.shard().apply(term, fence, piece)?.is_err() {
                 return Ok(self.note(&StoreError::disagrees()));
             }
             match pieces.next() {
@@ -44,11 +78,11 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn attempt(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> Response {
-        self.shard.lock().attempt(attempt, key, content)
+        self.shard().attempt(attempt, key, content)
     }
 
     fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
-        self.shard.lock().batch(batch, requests)
+        self.shard().batch(batch, requests)
     }
 
     fn command(&self, command: &Command, chunks: &Chunks) -> Answer {
@@ -61,10 +95,12 @@ impl Store for MemoryStore {
                     .unwrap_or_else(Answer::Refused),
                 None => self.note(&StoreError::not_held(*chunk)),
             },
-            Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => {
-                self.note(&StoreError::not_a_shard_s())
-            }
-            _ => chunks.with(|chunks| self.shard.lock().command(command, chunks)),
+            Command::Lead { .. }
+            | Command::Renew { .. }
+            | Command::Ask { .. }
+            | Command::Swap { .. }
+            | Command::SaveLog { .. } => self.note(&StoreError::not_a_shard_s()),
+            _ => chunks.with(|chunks| self.shard().command(command, chunks)),
         }
     }
 

@@ -39,6 +39,13 @@ pub enum TopologyError {
         /// What is wrong.
         reason: String,
     },
+    /// Another request waits for the coordinator.
+    Busy {
+        /// Its number.
+        number: u64,
+    },
+    /// The store failed, and said this.
+    Failed(String),
     /// The system said no.
     Io {
         /// What was tried.
@@ -61,7 +68,8 @@ impl TopologyError {
             Self::Rule(error) => error.code().as_str(),
             Self::Json(_) => "topology_json",
             Self::TermsUsedUp => "topology_terms",
-            Self::Io { .. } | Self::Http { .. } => ErrorCode::TopologyIo.as_str(),
+            Self::Busy { .. } => "topology_busy",
+            Self::Io { .. } | Self::Http { .. } | Self::Failed(_) => ErrorCode::TopologyIo.as_str(),
         }
     }
 }
@@ -93,6 +101,11 @@ impl fmt::Display for TopologyError {
                 f,
                 "can't get `{url}`: {reason}; see that `ringshift serve` runs there"
             ),
+            Self::Busy { number } => write!(
+                f,
+                "request {number} still waits for a coordinator; see that `ringshift agent` runs, and ask again"
+            ),
+            Self::Failed(text) => write!(f, "the topology store failed: {text}"),
             Self::Io { what, path, error } => {
                 write!(f, "can't {what} `{}`: {error}", path.display())
             }
@@ -112,7 +125,9 @@ impl std::error::Error for TopologyError {
             | Self::Unknown
             | Self::TooLarge { .. }
             | Self::Http { .. }
-            | Self::TermsUsedUp => None,
+            | Self::TermsUsedUp
+            | Self::Busy { .. }
+            | Self::Failed(_) => None,
         }
     }
 }

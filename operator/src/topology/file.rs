@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use ringshift::migration::Standing;
 use ringshift::migration::command::{Answer, Command};
-use ringshift::migration::log::Log;
 use ringshift::record::{HEADER_BYTES, Header};
 use ringshift::{Epoch, Snapshot, Term};
 
@@ -128,6 +128,18 @@ impl FileTopology {
         }
     }
 
+    /// A record's first bytes, and what they say.
+    fn front(&self, file: &mut File) -> Result<(Vec<u8>, Header), TopologyError> {
+        let length = file.metadata().map_err(self.failed("read"))?.len();
+        let mut bytes = Vec::new();
+        Read::by_ref(file)
+            .take(HEADER_BYTES as u64)
+            .read_to_end(&mut bytes)
+            .map_err(self.failed("read"))?;
+        let header = Header::decode(&bytes, length)?;
+        Ok((bytes, header))
+    }
+
     fn carry_out(&self, command: &Command) -> Result<Answer, TopologyError> {
         let _lock = self.lock()?;
         let (answer, next) = self.load()?.decide(command);
@@ -173,10 +185,15 @@ impl TopologyStore for FileTopology {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(self.failed("look at")(error)),
         }
-        self.replace(&Record {
-            term: Term(0),
-            snapshot: Arc::new(snapshot.clone()),
-            log: Log::default(),
+        self.replace(&Record::first(Arc::new(snapshot.clone())))
+    }
+
+    fn standing(&self) -> Result<Standing, TopologyError> {
+        let mut file = File::open(&self.path).map_err(self.failed("read"))?;
+        let header = self.front(&mut file)?.1;
+        Ok(Standing {
+            term: header.term,
+            beat: header.beat,
         })
     }
 

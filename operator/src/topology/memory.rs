@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use ringshift::migration::command::{Answer, Command};
-use ringshift::migration::log::Log;
 use ringshift::{Epoch, Snapshot, Term};
 
 use crate::topology::{Record, TopologyError, TopologySource, TopologyStore};
@@ -45,11 +44,7 @@ impl TopologyStore for MemoryTopology {
         if record.is_some() {
             return Err(TopologyError::Exists(PathBuf::from("memory")));
         }
-        *record = Some(Record {
-            term: Term(0),
-            snapshot: Arc::new(snapshot.clone()),
-            log: Log::default(),
-        });
+        *record = Some(Record::first(Arc::new(snapshot.clone())));
         Ok(())
     }
 

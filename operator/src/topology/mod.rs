@@ -18,6 +18,7 @@ mod watch;
 use std::sync::Arc;
 
 use ringshift::migration::command::{Answer, Command};
+use ringshift::migration::{Request, Standing};
 use ringshift::{Epoch, Snapshot, Term};
 
 pub use error::TopologyError;
@@ -60,7 +61,37 @@ pub trait TopologyStore: TopologySource {
     /// As [`load`](Self::load); [`TopologyError::TermsUsedUp`] after 2^32 - 1 terms.
     fn draw_term(&self) -> Result<Term, TopologyError>;
 
-    /// Carries out [`Command::Lead`], [`Command::Swap`] and [`Command::SaveLog`], durably.
+    /// Who leads, as far as the record's front says; cheap.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    fn standing(&self) -> Result<Standing, TopologyError> {
+        let record = self.load()?;
+        Ok(Standing {
+            term: record.term,
+            beat: record.beat,
+        })
+    }
+
+    /// Asks whoever leads for something: to begin a migration, to pause, resume or roll back the
+    /// one under way, to readmit a shard. It is picked up within a quarter of a lease, once there
+    /// is a leader; answered is only that it waits, under this number. When it was heard, the
+    /// record's `desk.request` is empty again; what came of it, the record's log says.
+    ///
+    /// # Errors
+    /// [`TopologyError::Busy`] while another request waits; as [`load`](Self::load).
+    fn request(&self, request: Request) -> Result<u64, TopologyError> {
+        match self.command(&Command::Ask { request }) {
+            Answer::Requested { number } => Ok(number),
+            Answer::Busy { number } => Err(TopologyError::Busy { number }),
+            _ => Err(self
+                .load()
+                .err()
+                .unwrap_or_else(|| TopologyError::Failed(self.last_error().unwrap_or_default()))),
+        }
+    }
+
+    /// Carries out the commands that are for a topology store, durably.
     /// [`Answer::Unreachable`] for a shard's commands and for every failure of the store itself:
     /// then [`last_error`](Self::last_error) says more.
     ///

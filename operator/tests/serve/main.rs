@@ -41,6 +41,7 @@ pub(crate) fn first(cluster: &str) -> Arc<Snapshot> {
         ramp_ppm: 0,
         shadow_ppm: 0,
         strict: false,
+        lease_ms: 0,
         slots: ringshift::slot_runs(slots.map(|(slot, _)| slot)),
         matches: None,
         origin: None,

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use ringshift::migration::Log;
 use ringshift::record::Record;
 use ringshift::{Phase, ShardId, Snapshot, Term};
 
 use super::Failed;
 use super::rng::Rng;
-use crate::vectors::clusters::{Place, demo, full, least};
+use crate::vectors::clusters::{Place, adopted, demo, full, least};
 
 /// How many random states of the cluster `demo` there are.
 const DEMOS: u32 = 48;
@@ -33,13 +32,12 @@ impl Pool {
             snapshots.push(demo(at, since, place(rng))?);
         }
         let demos = snapshots.len();
-        snapshots.extend([least()?, full()?]);
+        snapshots.extend([least()?, full()?, adopted()?]);
         let mut bytes: Vec<Vec<u8>> = snapshots.iter().map(Snapshot::encode).collect();
         for snapshot in snapshots.iter().step_by(7) {
             let record = Record {
                 term: Term(7),
-                snapshot: Arc::new(snapshot.clone()),
-                log: Log::default(),
+                ..Record::first(Arc::new(snapshot.clone()))
             };
             bytes.push(record.encode().map_err(|e| e.to_string())?);
         }

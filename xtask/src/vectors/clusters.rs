@@ -4,6 +4,7 @@ use ringshift::{
     Draft, Epoch, Match, Phase, Run, ShardId, ShardIndex, Side, Slot, SlotRange, Snapshot,
     Topology, Version, Wave,
 };
+use serde_json::json;
 
 /// Slots of `orders` that move from shard 1 to 2; `MOVING_KEY` is in one of them.
 const MOVING: SlotRange = SlotRange { start: 0, end: 12 };
@@ -92,6 +93,7 @@ pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
             ramp_ppm: only_in(Phase::ReadNew),
             shadow_ppm: only_in(Phase::ShadowRead),
             strict,
+            lease_ms: 0,
             slots: vec![MOVING],
             matches: None,
             origin: None,
@@ -140,6 +142,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
             ramp_ppm: only_in(Phase::ReadNew, 500_000),
             shadow_ppm: only_in(Phase::ShadowRead, 10_000),
             strict: n % 3 == 0,
+            lease_ms: n % 2 * 2_000,
             slots: vec![SlotRange {
                 start: n,
                 end: n + 1,
@@ -163,12 +166,36 @@ pub(crate) fn full() -> Result<Snapshot, String> {
         ramp_ppm: 250_000,
         shadow_ppm: 0,
         strict: false,
+        lease_ms: 0,
         slots: vec![SlotRange { start: 9, end: 11 }],
         matches: Some(Match::Prefix(b"bolt:".to_vec())),
         origin: None,
         pins: true,
     });
     Snapshot::build(draft).map_err(|e| e.to_string())
+}
+
+/// A keyspace for each foreign placement that can be adopted.
+pub(crate) fn adopted() -> Result<Snapshot, String> {
+    let modulo = |hash: &str, seed: u32| {
+        json!({"bits": 6, "seed": "9", "slotting": {"modulo": {"hash": hash, "seed": seed, "buckets": 5,
+            "shards": [3, 1, 2, 1, 3]}}})
+    };
+    let server = |name: &str, digests: u32| json!({"name": name, "digests": digests});
+    let pins = json!([{"key": "celebrity", "shard": 3}]);
+    let topology = json!({"cluster": "adopted", "keyspaces": {
+        "crc32": {"bits": 4, "slotting": {"modulo": {"hash": "crc32", "buckets": 3}}, "pins": pins},
+        "md5": modulo("md5", 0), "md5-128": modulo("md5-128", 0), "fnv1a64": modulo("fnv1a64", 0),
+        "murmur3": modulo("murmur3", 4_294_967_295), "xxh64": modulo("xxh64", 7),
+        "xxh3": modulo("xxh3", 7),
+        "redis": {"slotting": {"redis-cluster": {"shards": [
+            {"shard": 1, "slots": [[0, 5460]]}, {"shard": 2, "slots": [[5461, 10_922]]},
+            {"shard": 3, "slots": [[10_923, 16_383]]}]}}},
+        "ketama": {"bits": 8, "slotting": {"ketama": {"servers": [
+            server("10.0.1.1", 4), server("10.0.1.2:11212", 0), server("10.0.1.3", 9)]}}}},
+        "shards": [{"id": 1, "name": "db1"}, {"id": 2, "name": "db2"}, {"id": 3, "name": "db3"}]});
+    let topology: Topology = serde_json::from_value(topology).map_err(|e| e.to_string())?;
+    topology.snapshot().map_err(|e| e.to_string())
 }
 
 /// The least that is a snapshot.

@@ -52,6 +52,7 @@ fn snapshots() -> Result<Vec<(String, Snapshot)>, String> {
     let mut all = vec![
         ("least".to_owned(), clusters::least()?),
         ("full".to_owned(), clusters::full()?),
+        ("adopted".to_owned(), clusters::adopted()?),
         (
             "demo at home".to_owned(),
             demo(5, 5, Place::Home(ShardId(1)))?,

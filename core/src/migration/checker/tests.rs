@@ -22,6 +22,7 @@ fn wave(domain: u32, epoch: u32) -> Wave {
         ramp_ppm: 0,
         shadow_ppm: 0,
         strict: false,
+        lease_ms: 0,
         slots: vec![
             SlotRange { start: 3, end: 5 },
             SlotRange { start: 9, end: 73 },

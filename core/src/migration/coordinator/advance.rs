@@ -9,7 +9,7 @@ use crate::ids::{DomainId, KeyspaceId, Revision};
 use crate::migration::command::Answer;
 use crate::migration::coordinator::run::Run;
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
-use crate::migration::install::{home_installs, wave_installs};
+use crate::migration::install::{home_installs, readmit_installs, wave_installs};
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Stage};
 use crate::migration::transition;
@@ -30,10 +30,11 @@ impl Coordinator {
             }
             (Stage::InstallFirst | Stage::InstallOther, Answer::Done) => {
                 run.installs.remove(0);
-                if run.installs.is_empty() {
-                    return self.finished(&run);
+                match (run.installs.is_empty(), run.goal) {
+                    (true, Move::Readmit) => Stage::Shut,
+                    (true, _) => return self.finished(&run),
+                    (false, _) => Stage::InstallOther,
                 }
-                Stage::InstallOther
             }
             (Stage::Purge, Answer::Removed { end: false, .. }) => Stage::Purge,
             (Stage::Purge, Answer::Removed { end: true, .. }) if run.goal == Move::Clean => {
@@ -59,7 +60,10 @@ impl Coordinator {
             (Stage::CloseFrom | Stage::CloseTo, Answer::Closed(Some(row)))
                 if row.closed && Some(row.epoch) == self.epoch_of(run.domain) =>
             {
-                if run.stage == Stage::CloseFrom {
+                if run.goal == Move::StepBack {
+                    run.until = self.after_leases(self.lease_of(&run));
+                    Stage::Lapse
+                } else if run.stage == Stage::CloseFrom {
                     Stage::CloseTo
                 } else {
                     Stage::Closing
@@ -73,6 +77,7 @@ impl Coordinator {
                     self.after_drain(&mut run)
                 }
             }
+            (Stage::Shut, Answer::Done) => return self.readmitted(&run),
             (Stage::Reverse, Answer::Revision(revision)) => {
                 run.reverse = revision;
                 Stage::Swap
@@ -95,6 +100,19 @@ impl Coordinator {
     pub(super) fn enter(&mut self, mut run: Run, stage: Stage) {
         run.stage = stage;
         self.turn_to_abort(&mut run);
+        if run.stage == Stage::Read && self.tending.reread {
+            // Who is back waits for its installs; the cursor is kept.
+            self.task = Task::Idle;
+            return;
+        }
+        if matches!(run.stage, Stage::InstallFirst | Stage::InstallOther)
+            && run
+                .installs
+                .first()
+                .is_some_and(|(shard, _)| self.tending.gone.contains(shard))
+        {
+            return self.owe(run);
+        }
         if run.stage == Stage::Swap
             && let Err(error) = self.make_next(&mut run)
         {
@@ -141,7 +159,10 @@ impl Coordinator {
                 | Stage::LookFrom
                 | Stage::Reverse
         );
-        if !late || !before_swap || !run.goal.is_barrier() || run.goal == Move::Abort {
+        if !late || !before_swap || !run.goal.is_barrier() {
+            return;
+        }
+        if matches!(run.goal, Move::Abort | Move::StepBack) {
             return;
         }
         run.goal = Move::Abort;
@@ -329,9 +350,16 @@ impl Coordinator {
                 if log.planned.is_empty() {
                     return Err(TopologyError::Empty("planned wave"));
                 }
-                let planned = log.planned.remove(0);
-                return transition::begin(now, &planned, self.settings.strict);
+                let at = self.next_planned().unwrap_or(0);
+                let planned = log.planned.remove(at);
+                return transition::begin(
+                    now,
+                    &planned,
+                    self.settings.strict,
+                    self.settings.lease_ms,
+                );
             }
+            Move::Readmit => return self.readmission(now, log),
             _ => {}
         }
         let (keyspace, domain) = self.place_of(run)?;
@@ -373,8 +401,12 @@ impl Coordinator {
         // A wish that was made meanwhile outlives the swap.
         (self.log.wish, self.log.reason) = (wish, reason);
         self.log.finish_agreed |= agreed;
-        run.installs = installs_after(&snapshot, &run);
+        run.installs = match (run.goal, self.tending.readmit) {
+            (Move::Readmit, Some(shard)) => readmit_installs(&snapshot, shard),
+            _ => installs_after(&snapshot, &run),
+        };
         self.snapshot = Some(snapshot);
+        self.list_grants();
         if run.installs.is_empty() {
             self.finished(&run);
         } else {
@@ -382,7 +414,7 @@ impl Coordinator {
         }
     }
 
-    fn finished(&mut self, run: &Run) {
+    pub(super) fn finished(&mut self, run: &Run) {
         self.recoveries = 0;
         self.task = Task::Idle;
         match run.goal {
@@ -400,7 +432,7 @@ impl Coordinator {
             Move::Delist => {
                 let ending = self.ending();
                 self.log = Log::default();
-                self.task = Task::Over(ending);
+                self.over(ending);
             }
             goal => self.begin_phase(goal),
         }

@@ -25,6 +25,8 @@ pub(super) enum Next {
     /// For so long since the phase began.
     Soak(u64),
     Until(Instant),
+    /// Whatever is left needs a shard that is gone.
+    Blocked,
     Over(Ending),
     /// Something was decided: choose anew.
     Again,
@@ -37,8 +39,20 @@ impl Coordinator {
             self.task = Task::Office(super::Office::Lead);
             return;
         };
-        if let Some(domain) = self.closed.take() {
+        if self.tending.reread {
+            self.task = Task::Office(super::Office::Lead);
+            return;
+        }
+        if let Some(domain) = self.closed.pop() {
             return self.run_again(domain);
+        }
+        if let Some(domain) = self.abandoned() {
+            return self.start(Move::StepBack, Stage::CloseFrom, Some(domain));
+        }
+        let shut = &self.tending.shut;
+        self.tending.readmit = self.tending.readmit.filter(|shard| shut.contains(shard));
+        if self.tending.readmit.is_some() {
+            return self.start(Move::Readmit, Stage::Swap, None);
         }
         if let Some(wanted) = self.wanted.take()
             && self.log == Log::default()
@@ -60,6 +74,7 @@ impl Coordinator {
             }
             self.log = wanted;
             self.log.settings = Some(Box::new(Settings::clone(&self.settings)));
+            self.busy = true;
             let before = Some(snapshot.content().shards.clone());
             self.log.before = self.log.before.take().or(before);
             return self.start(Move::Enlist, Stage::Log, None);
@@ -73,12 +88,18 @@ impl Coordinator {
                 self.watched(&snapshot, next)
             }
             Wish::Back => self.next_back(&snapshot),
-            Wish::Pause => Next::Over(Ending::Paused {
-                reason: self.log.reason.clone(),
-            }),
+            Wish::Pause => self.next_paused(&snapshot),
         };
         match next {
-            Next::Over(ending) => self.task = Task::Over(ending),
+            Next::Over(ending) => self.over(ending),
+            Next::Blocked => {
+                let shut = self.tending.shut.first().copied();
+                if let Some(shard) = shut.filter(|_| self.tending.gone.is_empty()) {
+                    return self.over(Ending::Stuck(CoordinatorError::Restored { shard }));
+                }
+                let until = self.now.after(self.settings.patience_ms.max(1));
+                self.task = Task::Soak { until };
+            }
             Next::Soak(ms) => {
                 self.facts.since.get_or_insert(self.now);
                 let until = self.soak_until(&snapshot, ms);
@@ -117,7 +138,9 @@ impl Coordinator {
     fn start(&mut self, goal: Move, stage: Stage, domain: Option<DomainId>) {
         let mut run = Run::new(goal, stage, domain, self.now);
         if let (Some(domain), Some(context)) = (domain, self.context(domain)) {
-            run.cursor = self.log.cursor(domain, context.wave.authority_epoch);
+            run.leased = context.wave.is_leased();
+            let since = context.wave.authority_epoch;
+            run.cursor = self.log.cursor(domain, since);
         }
         self.enter(run, stage);
     }
@@ -125,6 +148,15 @@ impl Coordinator {
     /// A wave whose guards are closed at the snapshot's own epoch: its barrier again, from its
     /// first step, toward the logged intent where that still fits; else as an abort.
     fn run_again(&mut self, domain: DomainId) {
+        let Some((_, _, wave)) = self.find_wave(domain) else {
+            return;
+        };
+        if !self.may_move(wave) {
+            if let Some((goal, stage)) = self.way_out(wave) {
+                self.start(goal, stage, Some(domain));
+            }
+            return;
+        }
         let intent = self
             .log
             .intent
@@ -146,19 +178,28 @@ impl Coordinator {
         if !self.log.grow.is_empty() {
             return Next::Run(Move::Grow, None);
         }
-        if let Some(over) = waves(snapshot).find(|wave| is_over(wave.phase)) {
+        let mut free = self.free(snapshot);
+        if let Some(over) = free.clone().find(|wave| is_over(wave.phase)) {
             return self.clean_up(over);
         }
-        if let Some(wave) = waves(snapshot).find(|wave| wave.phase != Phase::Reversed) {
+        if let Some(wave) = free.clone().find(|wave| wave.phase != Phase::Reversed) {
             return self.next_of(wave);
         }
         let first = waves(snapshot).next();
-        let planned = !self.log.planned.is_empty();
-        if planned && (first.is_none() || !self.settings.finish_each) {
+        let may_begin = first.is_none() || !self.settings.finish_each;
+        if may_begin && self.next_planned().is_some() {
             return Next::Run(Move::Begin, None);
         }
-        let Some(first) = first else {
-            return self.end(snapshot);
+        let unfinished = |wave: &Wave| wave.phase != Phase::Reversed;
+        let stuck = may_begin && !self.log.planned.is_empty();
+        if stuck || waves(snapshot).any(unfinished) {
+            return Next::Blocked;
+        }
+        let Some(first) = free.next() else {
+            return match first {
+                Some(_) => Next::Blocked,
+                None => self.end(snapshot),
+            };
         };
         match self.soaking(self.settings.reversed_ms) {
             Some(soak) if !self.log.finishing => soak,
@@ -203,12 +244,15 @@ impl Coordinator {
     }
 
     fn next_back(&self, snapshot: &Snapshot) -> Next {
-        if let Some(over) = waves(snapshot).find(|wave| is_over(wave.phase)) {
+        if let Some(over) = self.free(snapshot).find(|wave| is_over(wave.phase)) {
             return self.clean_up(over);
         }
         // The last one first, as a stack is taken down.
-        let Some(wave) = waves(snapshot).last() else {
-            return self.end(snapshot);
+        let Some(wave) = self.free(snapshot).last() else {
+            return match waves(snapshot).next() {
+                Some(_) => Next::Blocked,
+                None => self.end(snapshot),
+            };
         };
         let domain = Some(wave.domain);
         match wave.phase {
@@ -222,6 +266,50 @@ impl Coordinator {
             Phase::Reversed => Next::Run(Move::SwitchBack, domain),
             Phase::Ended(_) => self.clean_up(wave),
         }
+    }
+
+    /// A paused migration stays where it is. Reads of a leased mirror need somebody who renews its
+    /// lease, so a coordinator that doesn't stay takes them back to `from` first.
+    fn next_paused(&self, snapshot: &Snapshot) -> Next {
+        let leased = |wave: &&Wave| wave.is_leased() && self.may_move(wave);
+        let kept = self.tending.forever;
+        let wave = waves(snapshot).find(leased).filter(|_| !kept);
+        match wave {
+            Some(wave) if !self.facts.caught_up => Next::Run(Move::Copy, Some(wave.domain)),
+            Some(wave) => Next::Run(Move::Unread, Some(wave.domain)),
+            None => Next::Over(Ending::Paused {
+                reason: self.log.reason.clone(),
+            }),
+        }
+    }
+
+    /// The work is over; who stays rests.
+    pub(super) fn over(&mut self, ending: Ending) {
+        if !self.tending.forever {
+            self.task = Task::Over(ending);
+            return;
+        }
+        self.task = Task::Rest;
+        if core::mem::take(&mut self.busy) {
+            self.ended = Some(ending);
+        }
+    }
+
+    /// The waves that need nobody who is gone.
+    fn free<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+    ) -> impl DoubleEndedIterator<Item = &'s Wave> + Clone {
+        waves(snapshot).filter(|wave| self.may_move(wave))
+    }
+
+    /// The place of the first planned wave that needs nobody who is gone.
+    pub(super) fn next_planned(&self) -> Option<usize> {
+        let blocked = |shard| self.tending.is_blocked(shard);
+        let planned = &self.log.planned;
+        planned
+            .iter()
+            .position(|wave| !blocked(wave.from) && !blocked(wave.to))
     }
 
     fn clean_up(&self, wave: &Wave) -> Next {
@@ -275,7 +363,7 @@ impl Coordinator {
 }
 
 /// All waves, by keyspace and age.
-pub(super) fn waves(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Wave> {
+pub(super) fn waves(snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &Wave> + Clone {
     snapshot
         .content()
         .keyspaces

@@ -25,7 +25,7 @@ impl Coordinator {
         let (goal, domain) = match &next {
             Next::Run(goal, domain) => (Some(*goal), *domain),
             Next::Soak(_) => (None, None),
-            Next::Until(_) | Next::Over(_) | Next::Again => return next,
+            Next::Until(_) | Next::Blocked | Next::Over(_) | Next::Again => return next,
         };
         let wave = at_work(snapshot, domain);
         let domain = wave.map(|wave| wave.domain);

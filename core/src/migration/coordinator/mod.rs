@@ -4,28 +4,29 @@
 //! that it couldn't read again. Kill it at any moment and start another under a higher term; the
 //! snapshot and the guards say what has happened, the log what was meant.
 
+mod absent;
 mod advance;
 mod checking;
 mod choose;
+mod ending;
 mod hold;
 mod office;
+mod readmit;
 mod run;
 mod status;
+mod tend;
+mod wait;
 mod watch;
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 use serde::Serialize;
 
-use crate::error::ErrorCode;
 use crate::guard::Refusal;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, Term};
-use crate::migration::checklist::Item;
-use crate::migration::command::{Answer, Command, CommandId};
+use crate::migration::command::{Answer, ChunkId, Command, CommandId};
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Point};
 use crate::migration::settings::Settings;
@@ -34,9 +35,12 @@ use crate::snapshot::{Snapshot, TopologyError};
 use crate::time::Instant;
 use office::Office;
 use run::Run;
+use tend::Tending;
 use watch::Watch;
 
+pub use ending::{CoordinatorError, Ending};
 pub use status::{Doing, Status, WaveStatus};
+pub(crate) use tend::LEAD_MS;
 pub use watch::{Decided, Decision, Held};
 
 /// What a coordinator wants next.
@@ -68,148 +72,6 @@ pub enum Action {
     Over(Ending),
 }
 
-/// How a coordinator's work ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ending {
-    /// The migration is complete, or there was none.
-    Complete,
-    /// It was taken back to where it began.
-    RolledBack {
-        /// Why; empty when it was asked for without a reason.
-        reason: String,
-    },
-    /// It is paused, in a safe state.
-    Paused {
-        /// Why.
-        reason: String,
-    },
-    /// A coordinator of a higher term is in office.
-    SteppedDown {
-        /// Its term.
-        term: Term,
-    },
-    /// It can't go on, and says why. The data are safe as they are.
-    Stuck(CoordinatorError),
-}
-
-/// Why a coordinator can't go on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum CoordinatorError {
-    /// A shard's guard is ahead of the snapshot: the topology store went back in time.
-    GuardAhead {
-        /// The shard.
-        shard: ShardId,
-        /// The domain.
-        domain: DomainId,
-        /// The guard's epoch.
-        guard: Epoch,
-        /// The snapshot's.
-        snapshot: Epoch,
-    },
-    /// The plan was made from another snapshot than the one in force.
-    OutdatedPlan {
-        /// The epoch that it was made from.
-        plan: Epoch,
-        /// The epoch in force.
-        snapshot: Epoch,
-    },
-    /// The plan can't be carried out on the snapshot in force.
-    BadPlan {
-        /// Why.
-        message: String,
-    },
-    /// The risk checklist is strict, and items of it are open.
-    Unconfirmed {
-        /// The items.
-        items: Vec<Item>,
-    },
-    /// A shard goes on refusing a command, whatever is read again.
-    Refused {
-        /// The shard.
-        shard: Option<ShardId>,
-        /// Where.
-        point: Point,
-        /// The refusal.
-        refusal: Refusal,
-    },
-    /// The next snapshot would break a rule.
-    Topology {
-        /// Where.
-        goal: Move,
-        /// The rule.
-        message: String,
-    },
-    /// The store answered something else than was asked.
-    Senseless {
-        /// Where.
-        point: Point,
-    },
-}
-
-impl CoordinatorError {
-    /// The stable slug.
-    pub const fn code(&self) -> ErrorCode {
-        match self {
-            Self::GuardAhead { .. } => ErrorCode::ForkedSnapshot,
-            Self::Refused { refusal, .. } => refusal.code(),
-            Self::Topology { .. } => ErrorCode::Topology,
-            Self::OutdatedPlan { .. }
-            | Self::BadPlan { .. }
-            | Self::Unconfirmed { .. }
-            | Self::Senseless { .. } => ErrorCode::Plan,
-        }
-    }
-}
-
-impl fmt::Display for CoordinatorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GuardAhead {
-                shard,
-                domain,
-                guard,
-                snapshot,
-            } => write!(
-                f,
-                "shard {shard} has domain {domain} at epoch {guard}, the topology store only at {snapshot}; restore the store's newest state"
-            ),
-            Self::OutdatedPlan { plan, snapshot } => write!(
-                f,
-                "the plan was made from epoch {plan}, epoch {snapshot} is in force; plan again"
-            ),
-            Self::BadPlan { message } => f.write_str(message),
-            Self::Unconfirmed { items } => {
-                f.write_str("the risk checklist has open items; confirm or waive ")?;
-                for (i, item) in items.iter().enumerate() {
-                    write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
-                }
-                Ok(())
-            }
-            Self::Refused {
-                shard: Some(shard),
-                point,
-                refusal,
-            } => {
-                write!(f, "shard {shard} goes on refusing {point}: {refusal}")
-            }
-            Self::Refused {
-                shard: None,
-                point,
-                refusal,
-            } => {
-                write!(f, "{point} goes on being refused: {refusal}")
-            }
-            Self::Topology { goal, message } => write!(f, "can't {goal}: {message}"),
-            Self::Senseless { point } => write!(f, "the answer to {point} makes no sense"),
-        }
-    }
-}
-
-impl core::error::Error for CoordinatorError {}
-
 /// Carries a migration out.
 ///
 /// - Output: [`poll`](Self::poll).
@@ -233,8 +95,8 @@ pub struct Coordinator {
     /// Times in a row that everything was read again.
     recoveries: u8,
     facts: Facts,
-    /// A wave whose guards were found closed: its barrier comes before all else.
-    closed: Option<DomainId>,
+    /// Waves whose guards were found closed: their barriers come before all else.
+    closed: Vec<DomainId>,
     /// The wish isn't in the topology store yet.
     undecided: bool,
     /// The ended wave whose loser was purged.
@@ -242,6 +104,15 @@ pub struct Coordinator {
     mismatches: Vec<Mismatch>,
     watch: Watch,
     now: Instant,
+    /// No later than when the command was sent that is answered now.
+    sent: Instant,
+    /// Tells this coordinator from another of its term.
+    nonce: u64,
+    tending: Tending,
+    /// A migration has been under way since the last ending.
+    busy: bool,
+    /// How the last migration ended, until it is asked for.
+    ended: Option<Ending>,
 }
 
 /// What is known of the wave at work, and forgotten when its phase changes.
@@ -267,6 +138,8 @@ enum Task {
     Move(Box<Run>),
     /// Waiting for a soak to end.
     Soak { until: Instant },
+    /// Nothing to do but what comes due.
+    Rest,
     /// Over.
     Over(Ending),
 }
@@ -293,13 +166,57 @@ impl Coordinator {
             not_before: Instant::ZERO,
             recoveries: 0,
             facts: Facts::default(),
-            closed: None,
+            closed: Vec::new(),
             undecided: false,
             cleaned: None,
             mismatches: Vec::new(),
             watch: Watch::default(),
             now,
+            sent: now,
+            nonce: 0,
+            tending: Tending::new(),
+            busy: false,
+            ended: None,
         }
+    }
+
+    /// Gives it a number of its own, drawn at random: of two coordinators that were given the same
+    /// term, only one then leads.
+    #[must_use]
+    pub fn led_by(mut self, nonce: u64) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
+    /// Makes it stay when its work is over: it renews its lead, keeps the leases of a paused
+    /// migration going, and does what is [requested](crate::migration::Request), until another
+    /// takes its place. [`take_ending`](Self::take_ending) tells of each migration's end.
+    #[must_use]
+    pub fn that_stays(mut self) -> Self {
+        self.tending.forever = true;
+        self
+    }
+
+    /// How the last migration ended, once: for a coordinator [that stays](Self::that_stays).
+    pub fn take_ending(&mut self) -> Option<Ending> {
+        self.ended.take()
+    }
+
+    /// The shards that can't be reached; nothing that needs them is done.
+    pub fn gone(&self) -> impl Iterator<Item = ShardId> {
+        self.tending.gone.iter().copied()
+    }
+
+    /// The shards that were shut because their file is older than it was, or another: restored
+    /// from a copy, say. They refuse everything until somebody asks to
+    /// [readmit](crate::migration::Request::Readmit) them.
+    pub fn shut(&self) -> impl Iterator<Item = ShardId> {
+        self.tending.shut.iter().copied()
+    }
+
+    /// The term that it was given.
+    pub fn term(&self) -> Term {
+        self.term
     }
 
     /// The snapshot in force, as far as the coordinator knows.
@@ -340,15 +257,37 @@ impl Coordinator {
         }
     }
 
+    /// Takes back a shard that is [`shut`](Self::shut). What its file lacks is lost: say so only
+    /// when somebody has looked.
+    pub fn readmit(&mut self, shard: ShardId) {
+        if self.tending.shut.contains(&shard) {
+            self.tending.readmit = Some(shard);
+            if let Task::Over(Ending::Stuck(CoordinatorError::Restored { .. })) = self.task {
+                self.task = Task::Idle;
+            }
+            self.wake();
+        }
+    }
+
     /// A wish is written down before anything is done for it, so that a successor shares it.
     fn wish(&mut self, wish: Wish, reason: &str) {
+        self.busy = true;
         self.log.wish = wish;
         self.log.reason = reason.into();
         self.undecided = true;
         self.watch.retreat = None;
         self.watch.held = None;
-        let paused = matches!(self.task, Task::Over(Ending::Paused { .. }));
-        if paused || matches!(self.task, Task::Soak { .. }) || self.waits_to_copy() {
+        if matches!(self.task, Task::Over(Ending::Paused { .. })) || self.waits_to_copy() {
+            self.task = Task::Idle;
+        }
+        self.wake();
+    }
+
+    /// Looks again for what is next.
+    fn wake(&mut self) {
+        if matches!(self.task, Task::Soak { .. } | Task::Rest) {
+            // While it lasted, the authority went on.
+            self.facts.caught_up = false;
             self.task = Task::Idle;
         }
     }
@@ -357,24 +296,31 @@ impl Coordinator {
     #[must_use]
     pub fn poll(&mut self) -> Action {
         loop {
-            if let Task::Idle = self.task {
-                self.choose();
-                continue;
+            if let Task::Over(ending) = &self.task {
+                return Action::Over(ending.clone());
             }
-            if self.not_before > self.now && !matches!(self.task, Task::Over(_)) {
-                return Action::Wait {
-                    until: self.not_before,
+            if let Some((point, wave, command)) = self.duty_command() {
+                return Action::Do {
+                    id: self.id,
+                    point,
+                    wave,
+                    command,
                 };
             }
-            if let Task::Move(run) = &self.task
-                && let Some(until) = self.paced(run)
-            {
+            if let Some(run) = self.over_lapse() {
+                self.lapsed(run);
+                continue;
+            }
+            if let Some(until) = self.held_back() {
+                let until = until.min(self.next_due());
                 return Action::Wait { until };
             }
             let made = match &self.task {
-                Task::Over(ending) => return Action::Over(ending.clone()),
-                Task::Soak { until } => return Action::Wait { until: *until },
-                Task::Idle => continue,
+                Task::Idle => {
+                    self.choose();
+                    continue;
+                }
+                Task::Over(_) | Task::Rest | Task::Soak { .. } => continue,
                 Task::Office(office) => self.office_command(office),
                 Task::Move(run) => self.run_command(run),
             };
@@ -394,11 +340,17 @@ impl Coordinator {
 
     /// The answer to command `id`. One to another command than the present one does nothing.
     pub fn handle_answer(&mut self, now: Instant, id: CommandId, answer: Answer) {
+        self.sent = self.now;
         self.now = self.now.max(now);
         if id != self.id || matches!(self.task, Task::Over(_)) {
             return;
         }
+        let asked = self.id;
         self.id = CommandId(self.id.0.wrapping_add(1));
+        if let Some(duty) = self.tending.duty.take() {
+            return self.after_duty(&duty, answer);
+        }
+        let gone = self.heard_from(self.asks(), answer != Answer::Unreachable);
         let task = core::mem::replace(&mut self.task, Task::Idle);
         match (task, answer) {
             (
@@ -411,14 +363,23 @@ impl Coordinator {
             (Task::Move(run), Answer::Unreachable) if self.is_check(&run) => {
                 self.not_before = self.now.after(self.settings.retry_ms);
                 self.watch.checker.handle_silence();
+                if let Some(gone) = gone {
+                    self.go_on_without(gone);
+                }
             }
             (Task::Move(run), Answer::Unreachable) => {
                 self.not_before = self.now.after(self.settings.retry_ms);
                 self.task = Task::Move(Box::new(self.after_silence(*run)));
+                if let Some(gone) = gone {
+                    self.go_on_without(gone);
+                }
             }
             (task, Answer::Unreachable) => {
                 self.not_before = self.now.after(self.settings.retry_ms);
                 self.task = task;
+                if let Some(gone) = gone {
+                    self.go_on_without(gone);
+                }
             }
             (Task::Office(office), answer) => self.office_answered(office, answer),
             (Task::Move(run), Answer::Refused(refusal)) => {
@@ -429,8 +390,15 @@ impl Coordinator {
                 };
                 self.recover(error);
             }
-            (Task::Move(run), answer) => self.run_answered(*run, answer),
-            (task @ (Task::Idle | Task::Soak { .. } | Task::Over(_)), _) => self.task = task,
+            (Task::Move(mut run), answer) => {
+                if let Answer::Changes { .. } = answer {
+                    run.held = ChunkId(asked.0);
+                }
+                self.run_answered(*run, answer);
+            }
+            (task @ (Task::Idle | Task::Soak { .. } | Task::Rest | Task::Over(_)), _) => {
+                self.task = task;
+            }
         }
     }
 

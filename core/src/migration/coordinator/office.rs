@@ -11,6 +11,7 @@ use crate::migration::command::{Answer, Command};
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
 use crate::migration::install::{home_installs, wave_installs};
 use crate::migration::moves::{Move, Point, Stage};
+use crate::migration::request::{Mark, remember};
 use crate::migration::settings::Settings;
 use crate::snapshot::Snapshot;
 
@@ -26,6 +27,8 @@ pub(super) enum Office {
         at: u16,
         rows: BTreeMap<(ShardId, DomainId), GuardRow>,
     },
+    /// Shut the shard at this place, which isn't who it was.
+    Shut { at: u16 },
     /// Finish installs, in this order.
     Finish {
         queue: Vec<(ShardId, Vec<InstallRow>)>,
@@ -51,7 +54,18 @@ impl Coordinator {
                 })
         };
         Ok(match office {
-            Office::Lead => (at(Stage::Lead), None, Command::Lead { term: self.term }),
+            Office::Lead => {
+                let (term, nonce) = (self.term, self.nonce);
+                (at(Stage::Lead), None, Command::Lead { term, nonce })
+            }
+            Office::Shut { at: index } => {
+                let command = Command::Shut {
+                    shard: shard(index)?,
+                    term: self.term,
+                    shut: true,
+                };
+                (Point::new(Move::Quarantine, Stage::Shut), None, command)
+            }
             Office::Claim { at: index } => (
                 at(Stage::Claim),
                 None,
@@ -82,13 +96,16 @@ impl Coordinator {
     }
 
     pub(super) fn office_answered(&mut self, office: Office, answer: Answer) {
-        let shards = self
-            .snapshot
-            .as_ref()
-            .map_or(0, |s| s.content().shards.len());
-        let last = |at: u16| usize::from(at) + 1 >= shards;
         self.task = match (office, answer) {
-            (Office::Lead, Answer::Loaded { snapshot, log }) => {
+            (
+                Office::Lead,
+                Answer::Loaded {
+                    snapshot,
+                    log,
+                    marks,
+                },
+            ) => {
+                self.inherit(&snapshot, marks);
                 self.snapshot = Some(snapshot);
                 // A wish that was made here and isn't written down yet outlives a second reading.
                 let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
@@ -99,34 +116,46 @@ impl Coordinator {
                 {
                     self.settings = Arc::new(Settings::clone(settings));
                 }
+                self.busy |= self.log != crate::migration::log::Log::default();
                 if self.undecided {
                     (self.log.wish, self.log.reason) = (wish, reason);
                     self.log.finish_agreed |= agreed;
                 }
                 self.facts = super::Facts::default();
-                self.closed = None;
-                Task::Office(Office::Claim { at: 0 })
+                self.closed.clear();
+                self.claim_after(None)
             }
-            (Office::Claim { at }, Answer::Done) if last(at) => Task::Office(Office::Guards {
-                at: 0,
-                rows: BTreeMap::new(),
-            }),
-            (Office::Claim { at }, Answer::Done) => Task::Office(Office::Claim { at: at + 1 }),
+            (Office::Claim { at }, Answer::Claimed(mark)) => {
+                if self.knows(&mark) {
+                    if mark.shut {
+                        self.tending.shut.insert(mark.shard);
+                    } else {
+                        self.tending.shut.remove(&mark.shard);
+                        self.remember(mark);
+                    }
+                    self.claim_after(Some(at))
+                } else {
+                    Task::Office(Office::Shut { at })
+                }
+            }
+            // A store that says nothing of itself is taken at its word.
+            (Office::Claim { at }, Answer::Done) => self.claim_after(Some(at)),
+            (Office::Shut { at }, Answer::Done) => {
+                if let Some(shard) = self.shard_at(at) {
+                    self.tending.shut.insert(shard);
+                }
+                self.claim_after(Some(at))
+            }
             (Office::Guards { at, mut rows }, Answer::Guards(found)) => {
-                let shard = self
-                    .snapshot
-                    .as_ref()
-                    .and_then(|s| s.content().shards.get(usize::from(at)))
-                    .map(|shard| shard.id);
+                let shard = self.shard_at(at);
                 rows.extend(
                     found
                         .into_iter()
                         .filter_map(|row| Some(((shard?, row.domain), row))),
                 );
-                if last(at) {
-                    self.take_stock(&rows)
-                } else {
-                    Task::Office(Office::Guards { at: at + 1, rows })
+                match self.reachable_after(Some(at)) {
+                    None => self.take_stock(&rows),
+                    Some(at) => Task::Office(Office::Guards { at, rows }),
                 }
             }
             (Office::Finish { mut queue }, Answer::Done) => {
@@ -144,12 +173,60 @@ impl Coordinator {
                     Office::Lead => Stage::Lead,
                     Office::Claim { .. } => Stage::Claim,
                     Office::Guards { .. } => Stage::Guards,
+                    Office::Shut { .. } => Stage::Shut,
                     Office::Finish { .. } => Stage::InstallFirst,
                 };
                 let point = Point::new(Move::TakeOver, point);
                 return self.recover(CoordinatorError::Senseless { point });
             }
         };
+    }
+
+    /// What a coordinator must know that takes this snapshot over.
+    fn inherit(&mut self, snapshot: &Snapshot, marks: Vec<Mark>) {
+        let waves = snapshot.content().keyspaces.iter().flat_map(|k| &k.waves);
+        let lease = waves.map(|wave| wave.lease_ms).max().unwrap_or(0);
+        let tending = &mut self.tending;
+        if self.snapshot.is_none() {
+            // The one before may have led for a lease yet, and granted one at its end.
+            let end = self.now.after(2 * u64::from(lease));
+            tending.leases_end = tending.leases_end.max(end);
+        }
+        // What this one has read itself and not yet written down is newer.
+        tending.marks = marks;
+        for mark in tending.fresh.clone() {
+            remember(&mut tending.marks, mark);
+        }
+        tending.renewed = self.sent.max(tending.renewed);
+        tending.reread = false;
+        tending.pending.clear();
+    }
+
+    fn shard_at(&self, at: u16) -> Option<ShardId> {
+        let shards = &self.snapshot.as_ref()?.content().shards;
+        shards.get(usize::from(at)).map(|shard| shard.id)
+    }
+
+    /// The place of the next shard that isn't gone.
+    fn reachable_after(&self, last: Option<u16>) -> Option<u16> {
+        let first = last.map_or(0, |last| last.saturating_add(1));
+        let mut places = (first..).map_while(|at| Some((at, self.shard_at(at)?)));
+        places
+            .find(|(_, shard)| !self.tending.gone.contains(shard))
+            .map(|(at, _)| at)
+    }
+
+    /// Claims the next shard; after the last, the guards are read.
+    pub(super) fn claim_after(&mut self, last: Option<u16>) -> Task {
+        if let Some(at) = self.reachable_after(last) {
+            return Task::Office(Office::Claim { at });
+        }
+        let rows = BTreeMap::new();
+        match self.reachable_after(None) {
+            Some(at) => Task::Office(Office::Guards { at, rows }),
+            // Nobody answers: what is closed is found when somebody does.
+            None => Task::Idle,
+        }
     }
 
     /// Compares snapshot and guards: what is below the snapshot's epoch is to be finished, what is
@@ -167,14 +244,20 @@ impl Coordinator {
             .iter()
             .flat_map(|keyspace| &keyspace.waves)
             .filter(|wave| wave.phase.is_carved())
-            .find(|wave| {
+            .filter(|wave| {
                 [wave.from, wave.to].into_iter().any(|shard| {
                     rows.get(&(shard, wave.domain))
                         .is_some_and(|row| row.closed && row.epoch == wave.epoch)
                 })
             })
-            .map(|wave| wave.domain);
-        let queue = unfinished(&snapshot, rows);
+            .map(|wave| wave.domain)
+            .collect();
+        let mut queue = Vec::new();
+        for installs in unfinished(&snapshot, rows) {
+            queue.extend(self.within_reach(installs));
+        }
+        self.list_grants();
+        self.tell_marks();
         if queue.is_empty() {
             Task::Idle
         } else {
@@ -188,7 +271,7 @@ impl Coordinator {
 fn unfinished(
     snapshot: &Snapshot,
     guards: &BTreeMap<(ShardId, DomainId), GuardRow>,
-) -> Vec<(ShardId, Vec<InstallRow>)> {
+) -> Vec<Vec<(ShardId, Vec<InstallRow>)>> {
     let below = |shard: ShardId, row: &GuardRow| {
         guards
             .get(&(shard, row.domain))
@@ -228,7 +311,7 @@ fn unfinished(
     transitions.sort_by_key(|(epoch, _)| *epoch);
     transitions
         .into_iter()
-        .flat_map(|(_, installs)| installs)
+        .map(|(_, installs)| installs)
         .collect()
 }
 

@@ -40,6 +40,12 @@ pub(super) struct Run {
     pub(super) next: Option<(Arc<Snapshot>, Log)>,
     /// What is to be installed, in this order.
     pub(super) installs: Vec<(ShardId, Vec<InstallRow>)>,
+    /// The chunk that was read last.
+    pub(super) held: ChunkId,
+    /// Whether the mirror was a leased one when it began.
+    pub(super) leased: bool,
+    /// When every lease is surely over.
+    pub(super) until: Instant,
 }
 
 impl Run {
@@ -57,6 +63,9 @@ impl Run {
             drained: false,
             next: None,
             installs: Vec::new(),
+            held: ChunkId(0),
+            leased: false,
+            until: Instant::ZERO,
         }
     }
 
@@ -138,6 +147,10 @@ impl Coordinator {
                 let (shard, rows) = run.installs.first().cloned()?;
                 return Some(Command::Install { shard, term, rows });
             }
+            Stage::Shut => {
+                let (shard, shut) = (self.tending.readmit?, false);
+                return Some(Command::Shut { shard, term, shut });
+            }
             _ => {}
         }
         if run.goal == Move::Check {
@@ -153,7 +166,6 @@ impl Coordinator {
         } = self.context(run.domain)?;
         let limit = self.settings.chunk_rows;
         let chunk = ChunkId(self.id.0);
-        let read_chunk = ChunkId(self.id.0.wrapping_sub(1));
         let slots = || {
             let verifier = self.facts.verifier.as_ref();
             verifier
@@ -201,7 +213,7 @@ impl Coordinator {
                 shard: mirror,
                 term,
                 fence,
-                chunk: read_chunk,
+                chunk: run.held,
             },
             Stage::CloseFrom => Command::Close {
                 shard: wave.from,
@@ -249,7 +261,12 @@ impl Coordinator {
             | Stage::Log
             | Stage::Swap
             | Stage::InstallFirst
-            | Stage::InstallOther => return None,
+            | Stage::InstallOther
+            | Stage::Lapse
+            | Stage::Renew
+            | Stage::Time
+            | Stage::Grant
+            | Stage::Shut => return None,
         })
     }
 
@@ -273,7 +290,7 @@ impl Coordinator {
                 Phase::Prepare | Phase::Reversed | Phase::Ended(Side::From | Side::To) => false,
             },
             Move::Offline => wave.phase == Phase::DoubleWrite,
-            Move::Unread => wave.phase == Phase::ReadNew,
+            Move::Unread | Move::StepBack => wave.phase == Phase::ReadNew,
             Move::Switch => wave.phase == Phase::ReadNew && wave.ramp_ppm == crate::wave::PPM,
             Move::SwitchBack => wave.phase == Phase::Reversed,
             Move::Abort => wave.phase.is_carved(),

@@ -74,6 +74,8 @@ pub enum Doing {
         /// Until it looks again.
         until: Instant,
     },
+    /// It has nothing to do but to renew its lead, and what is requested.
+    Rests,
     /// Its work is over.
     Over(Ending),
 }
@@ -137,6 +139,7 @@ impl Coordinator {
                     wave: run.domain,
                 },
                 Task::Soak { until } => Doing::Waits { until: *until },
+                Task::Rest => Doing::Rests,
                 Task::Over(ending) => Doing::Over(ending.clone()),
             },
             waves: keyspaces

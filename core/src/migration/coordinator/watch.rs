@@ -136,15 +136,7 @@ impl Coordinator {
     pub fn goal(&self) -> Option<Move> {
         match &self.task {
             Task::Move(run) => Some(run.goal),
-            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Over(_) => None,
-        }
-    }
-
-    /// Looks again at what comes next, where only time was waited for.
-    fn wake(&mut self) {
-        if let Task::Soak { .. } = self.task {
-            self.facts.caught_up = false;
-            self.task = Task::Idle;
+            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Rest | Task::Over(_) => None,
         }
     }
 
@@ -194,7 +186,7 @@ impl Coordinator {
     pub(super) fn waits_to_copy(&self) -> bool {
         match &self.task {
             Task::Move(run) => run.goal == Move::Copy && self.paced(run).is_some(),
-            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Over(_) => false,
+            Task::Office(_) | Task::Idle | Task::Soak { .. } | Task::Rest | Task::Over(_) => false,
         }
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn check_log(snapshot: &Snapshot, log: &Log) -> Result<(), PlanError>
     for waves in log.planned.chunks(limits::WAVES_MAX) {
         let mut draft = listed.next_draft().map_err(rule)?;
         for wave in waves {
-            transition::publish(&mut draft, wave, false).map_err(rule)?;
+            transition::publish(&mut draft, wave, false, 0).map_err(rule)?;
         }
         Snapshot::build(draft).map_err(rule)?;
     }

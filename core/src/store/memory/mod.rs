@@ -6,6 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::advise::StoredSize;
 use crate::guard::{Guard, InstallRow, Refusal};
 use crate::ids::{DomainId, KeyspaceId, Revision, SLOT_BITS_STORED, Slot, Term, Version};
 use crate::migration::command::ChunkId;
@@ -29,7 +30,8 @@ use crate::transaction::{Batch, BatchReply};
 ///
 /// let mut shard = MemoryShard::default();
 /// let claim = Command::Claim { shard: ShardId(1), term: Term(3) };
-/// assert_eq!(shard.command(&claim, &mut Chunks::default()), Answer::Done);
+/// let answer = shard.command(&claim, &mut Chunks::default());
+/// assert!(matches!(answer, Answer::Claimed(mark) if mark.answers == 1));
 /// assert_eq!(shard.guard().term(), Term(3));
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -40,6 +42,9 @@ pub struct MemoryShard {
     changed: BTreeMap<Revision, RowKey>,
     floors: BTreeMap<(KeyspaceId, Slot), Version>,
     revision: Revision,
+    incarnation: [u8; 16],
+    /// Answers that a shard with a disk would have put there first.
+    answers: u64,
 }
 
 /// A copied row's slot isn't of its keyspace; nothing was changed.
@@ -162,6 +167,17 @@ impl MemoryShard {
         }
     }
 
+    /// Gives the shard a name that tells it from every other memory, drawn at random: with it, one
+    /// that lost everything and began anew is seen.
+    pub fn name(&mut self, incarnation: [u8; 16]) {
+        self.incarnation = incarnation;
+    }
+
+    /// What time it is; see [`Guard::handle_time`].
+    pub fn handle_time(&mut self, now: u64) {
+        self.guard.handle_time(now);
+    }
+
     /// The guard.
     pub fn guard(&self) -> &Guard {
         &self.guard
@@ -178,6 +194,25 @@ impl MemoryShard {
         Some((row.version, row.value.as_deref()))
     }
 
+    /// How much there is of each stored slot, whoever holds it.
+    pub fn sizes(&self) -> Vec<StoredSize> {
+        let mut sizes: BTreeMap<(KeyspaceId, u32), StoredSize> = BTreeMap::new();
+        for ((keyspace, key), row) in &self.rows {
+            let size = sizes
+                .entry((*keyspace, row.stored_slot))
+                .or_insert(StoredSize {
+                    keyspace: *keyspace,
+                    stored_slot: row.stored_slot,
+                    rows: 0,
+                    bytes: 0,
+                });
+            size.rows += 1;
+            let value = row.value.as_ref().map_or(0, Vec::len);
+            size.bytes += (key.len() + value) as u64;
+        }
+        sizes.into_values().collect()
+    }
+
     /// How many rows there are, tombstones too.
     pub fn rows(&self) -> usize {
         self.rows.len()
@@ -191,7 +226,7 @@ impl MemoryShard {
             bits: self.guard.map().bits(keyspace),
             holder: self.guard.map().holder(keyspace, slot, key),
             floor: floor.unwrap_or(Version::ZERO),
-            guard: self.guard.row(domain).copied(),
+            guard: self.guard.in_force(domain),
             present: self.rows.get(&(keyspace, Arc::from(key))).map(Row::present),
         }
     }

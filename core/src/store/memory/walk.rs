@@ -7,6 +7,7 @@ use crate::digest::row_digest;
 use crate::guard::{Access, Fence, GuardRow, Refusal};
 use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Term, Version};
 use crate::migration::command::{Answer, Command, KeyDigest, SlotDigest, sample};
+use crate::migration::request::Mark;
 use crate::store::StoredRow;
 use crate::store::memory::{Chunks, Disagrees, MemoryShard, Row, RowKey};
 
@@ -26,8 +27,29 @@ impl MemoryShard {
     )]
     fn carry_out(&mut self, command: &Command, chunks: &mut Chunks) -> Result<Answer, Refusal> {
         Ok(match command {
-            Command::Claim { term, .. } => {
+            Command::Claim { shard, term } => {
                 self.guard.claim(*term)?;
+                self.answers += 1;
+                Answer::Claimed(Mark {
+                    shard: *shard,
+                    incarnation: self.incarnation,
+                    answers: self.answers,
+                    shut: self.guard.is_shut(),
+                })
+            }
+            Command::Time { .. } => Answer::Time(self.guard.now()),
+            Command::Grant {
+                term,
+                fence,
+                asked,
+                lease_ms,
+                ..
+            } => {
+                self.guard.grant(*term, *fence, *asked, *lease_ms)?;
+                Answer::Done
+            }
+            Command::Shut { term, shut, .. } => {
+                self.guard.shut(*term, *shut)?;
                 Answer::Done
             }
             Command::Guards { .. } => Answer::Guards(self.guard.rows().copied().collect()),
@@ -39,7 +61,7 @@ impl MemoryShard {
                 Answer::Closed(self.guard.close(*term, fence.domain, fence.epoch)?)
             }
             Command::Revision { fence, .. } => {
-                self.guard.admit_domain(*fence, Access::Read)?;
+                self.guard.admit_domain(*fence, Access::Inspect)?;
                 Answer::Revision(self.revision)
             }
             Command::Changes {
@@ -49,7 +71,7 @@ impl MemoryShard {
                 chunk,
                 ..
             } => {
-                let guard = *self.guard.admit_domain(*fence, Access::Read)?;
+                let guard = self.guard.admit_domain(*fence, Access::Inspect)?;
                 let limit = usize::try_from((*limit).max(1)).unwrap_or(usize::MAX);
                 let (rows, last) = self.changes(&guard, *after, limit);
                 let end = rows.len() < limit;
@@ -77,7 +99,7 @@ impl MemoryShard {
                 Answer::Rows(held as u64)
             }
             Command::Digests { fence, .. } => {
-                let guard = *self.guard.admit_domain(*fence, Access::Read)?;
+                let guard = self.guard.admit_domain(*fence, Access::Inspect)?;
                 let mut slots: BTreeMap<Slot, SlotDigest> = BTreeMap::new();
                 for ((_, key), row) in self.held(guard.keyspace, fence.domain) {
                     let digest = slots.entry(row.slot).or_insert(SlotDigest {
@@ -125,9 +147,11 @@ impl MemoryShard {
                 },
                 None => Answer::Unreachable,
             },
-            Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => {
-                Answer::Unreachable
-            }
+            Command::Lead { .. }
+            | Command::Renew { .. }
+            | Command::Ask { .. }
+            | Command::Swap { .. }
+            | Command::SaveLog { .. } => Answer::Unreachable,
         })
     }
 
@@ -217,7 +241,7 @@ impl MemoryShard {
         limit: u32,
         tombstones: bool,
     ) -> Result<Answer, Refusal> {
-        let guard = *self.guard.admit_domain(fence, access)?;
+        let guard = self.guard.admit_domain(fence, access)?;
         let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
         let found: Vec<(RowKey, Slot, Version)> = self
             .held(guard.keyspace, guard.domain)

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::error::ErrorCode;
-use crate::guard::{Access, Fence, GuardRow, Refusal, admit};
+use crate::guard::{Access, Fence, GuardRow, Refusal, admit, in_force};
 use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Term, Version};
 use crate::migration::command::{Answer, Command, KeyDigest, sample};
 use crate::recipes::sqlite as recipe;
@@ -108,7 +108,21 @@ pub fn command<S: Sql>(
     chunks: &mut Chunks,
 ) -> Result<Answer, SqlFault<S::Error>> {
     match command {
-        Command::Claim { term, .. } => office::within(sql, *term, |_| Ok(Answer::Done)),
+        Command::Claim { shard, term } => {
+            office::within(sql, *term, |sql| office::claimed(sql, *shard))
+        }
+        Command::Time { .. } => transaction(sql, Begin::Read, office::clock).map(Answer::Time),
+        Command::Grant {
+            term,
+            fence,
+            asked,
+            lease_ms,
+            ..
+        } => office::lease(sql, *term, *fence, (*asked, *lease_ms)),
+        Command::Shut { term, shut, .. } => office::within(sql, *term, |sql| {
+            query(sql, recipe::SHUT_SET, &[int(u8::from(*shut))])?;
+            Ok(Answer::Done)
+        }),
         Command::Install { term, rows, .. } => {
             office::within(sql, *term, |sql| office::install(sql, rows))
         }
@@ -189,9 +203,13 @@ pub fn command<S: Sql>(
             found.retain(|digest| wanted.contains(&digest.key));
             found
         }),
-        Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => Err(
-            SqlFault::Misdirected("the command is for the topology store"),
-        ),
+        Command::Lead { .. }
+        | Command::Renew { .. }
+        | Command::Ask { .. }
+        | Command::Swap { .. }
+        | Command::SaveLog { .. } => Err(SqlFault::Misdirected(
+            "the command is for the topology store",
+        )),
     }
 }
 
@@ -260,7 +278,7 @@ fn looking<S: Sql>(
     work: impl FnOnce(&mut S, Revision, &GuardRow) -> Fallible<Answer, S>,
 ) -> Fallible<Answer, S> {
     transaction(sql, Begin::Read, |sql| {
-        match domain(sql, fence, Access::Read)? {
+        match domain(sql, fence, Access::Inspect)? {
             (at, Ok(guard)) => work(sql, at, &guard),
             (_, Err(refusal)) => Ok(Answer::Refused(refusal)),
         }
@@ -274,18 +292,32 @@ fn domain<S: Sql>(
     fence: Fence,
     access: Access,
 ) -> Fallible<(Revision, Result<GuardRow, Refusal>), S> {
-    let (revision, seen) = meta(sql)?;
-    let row = guard_of(sql, fence.domain)?;
-    let admitted = admit(row.as_ref(), Some(fence.domain), seen, fence, access).copied();
-    Ok((revision, admitted))
+    let meta = meta(sql)?;
+    // A coordinator looks without a lease.
+    let row = guard_of(sql, fence.domain)?.map(|row| in_force(row, false, meta.shut));
+    let admitted = admit(row.as_ref(), Some(fence.domain), meta.term, fence, access).copied();
+    Ok((meta.revision, admitted))
 }
 
-/// The shard's revision and the highest term that it has seen.
-fn meta<S: Sql>(sql: &mut S) -> Fallible<(Revision, Term), S> {
+/// The shard's own row.
+struct Meta {
+    revision: Revision,
+    term: Term,
+    incarnation: [u8; 16],
+    answers: u64,
+    shut: bool,
+}
+
+fn meta<S: Sql>(sql: &mut S) -> Fallible<Meta, S> {
     let rows = query(sql, recipe::META, &[])?;
     let row = rows.first().ok_or(Damaged("the one row of its state"))?;
-    let revision = Revision(number(row, 1, "the revision")?);
-    Ok((revision, Term(number(row, 2, "the term")?)))
+    Ok(Meta {
+        revision: Revision(number(row, 1, "the revision")?),
+        term: Term(number(row, 2, "the term")?),
+        incarnation: operation_of(row, 3)?,
+        answers: number(row, 4, "the count of durable answers")?,
+        shut: number::<u8>(row, 5, "whether the shard is shut")? != 0,
+    })
 }
 
 fn guard_of<S: Sql>(sql: &mut S, domain: DomainId) -> Fallible<Option<GuardRow>, S> {

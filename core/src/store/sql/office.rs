@@ -2,14 +2,18 @@
 
 use alloc::vec::Vec;
 
-use crate::guard::{Claim, Fence, GuardRow, InstallRow, check_term, close, takes_effect};
-use crate::ids::{SlotRange, Term};
+use crate::guard::{
+    Claim, Fence, GuardRow, InstallRow, Lease, check_term, close, grant, takes_effect,
+};
+use crate::ids::{Revision, ShardId, SlotRange, Term};
 use crate::migration::command::Answer;
+use crate::migration::request::Mark;
 use crate::recipes::sqlite as recipe;
 use crate::scope::Scope;
-use crate::store::look::columns_of_guard;
+use crate::store::look::{Damaged, columns_of_guard};
 use crate::store::sql::{
-    Begin, Fallible, Sql, SqlValue, guard, guard_of, int, meta, query, transaction,
+    Begin, Fallible, Sql, SqlValue, guard, guard_of, int, meta, number, query, revision_number,
+    transaction,
 };
 
 /// What a coordinator of a term does durably: refused below the highest term seen.
@@ -19,12 +23,60 @@ pub(super) fn within<S: Sql>(
     work: impl FnOnce(&mut S) -> Fallible<Answer, S>,
 ) -> Fallible<Answer, S> {
     transaction(sql, Begin::Durable, |sql| {
-        let (_, seen) = meta(sql)?;
+        let seen = meta(sql)?.term;
         if let Err(refusal) = check_term(seen, term) {
             return Ok(Answer::Refused(refusal));
         }
         query(sql, recipe::TERM_SET, &[int(term.0)])?;
         work(sql)
+    })
+}
+
+/// What the shard says of itself at a claim.
+pub(super) fn claimed<S: Sql>(sql: &mut S, shard: ShardId) -> Fallible<Answer, S> {
+    let meta = meta(sql)?;
+    Ok(Answer::Claimed(Mark {
+        shard,
+        incarnation: meta.incarnation,
+        answers: meta.answers,
+        shut: meta.shut,
+    }))
+}
+
+/// The clock that leases are counted by.
+pub(super) fn clock<S: Sql>(sql: &mut S) -> Fallible<u64, S> {
+    let rows = query(sql, recipe::CLOCK, &[])?;
+    let row = rows.first().ok_or(Damaged("the machine's clock"))?;
+    Ok(number(row, 0, "the machine's clock")?)
+}
+
+/// Lets a leased mirror answer reads for `lease_ms` from when it said the time `asked`.
+pub(super) fn lease<S: Sql>(
+    sql: &mut S,
+    term: Term,
+    fence: Fence,
+    offer: (u64, u32),
+) -> Fallible<Answer, S> {
+    transaction(sql, Begin::Write, |sql| {
+        let seen = meta(sql)?.term;
+        let row = guard_of(sql, fence.domain)?;
+        let held = query(sql, recipe::LEASE, &[int(fence.domain.0)])?;
+        let held = match held.first() {
+            Some(row) => Lease {
+                from: number(row, 0, "a lease")?,
+                until: number(row, 1, "a lease")?,
+            },
+            None => Lease::default(),
+        };
+        let now = clock(sql)?;
+        match grant(row.as_ref(), held, (seen, term), fence, offer, now) {
+            Ok(Lease { from, until }) => {
+                let [from, until] = [from, until].map(|ms| revision_number(Revision(ms)));
+                query(sql, recipe::LEASE_PUT, &[int(fence.domain.0), from, until])?;
+                Ok(Answer::Done)
+            }
+            Err(refusal) => Ok(Answer::Refused(refusal)),
+        }
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) fn apply<S: Sql>(
                 return Ok(Err(refusal));
             }
             if last {
-                let (_, seen) = meta(sql)?;
+                let seen = meta(sql)?.term;
                 query(sql, recipe::TERM_SET, &[int(seen.0)])?;
             }
             apply_piece(sql, fence, access, rows)
@@ -174,9 +174,12 @@ fn remove_piece<S: Sql>(
     };
     let text = match access {
         Access::Collect(_) => recipe::COLLECT_FIND,
-        Access::Purge(_) | Access::Read | Access::Write | Access::Apply | Access::Copy(_) => {
-            recipe::PURGE_FIND
-        }
+        Access::Purge(_)
+        | Access::Inspect
+        | Access::Read
+        | Access::Write
+        | Access::Apply
+        | Access::Copy(_) => recipe::PURGE_FIND,
     };
     let keyspace = int(guard.keyspace.0);
     let found = query(

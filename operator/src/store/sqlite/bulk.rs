@@ -60,9 +60,12 @@ pub(super) fn remove(
 ) -> Result<u32> {
     let text = match access {
         Access::Collect(_) => recipe::COLLECT_FIND,
-        Access::Purge(_) | Access::Read | Access::Write | Access::Apply | Access::Copy(_) => {
-            recipe::PURGE_FIND
-        }
+        Access::Purge(_)
+        | Access::Read
+        | Access::Inspect
+        | Access::Write
+        | Access::Apply
+        | Access::Copy(_) => recipe::PURGE_FIND,
     };
     let mut found: Vec<(Vec<u8>, u32, Version)> = Vec::new();
     {

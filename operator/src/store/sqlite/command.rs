@@ -1,11 +1,12 @@
 //! A coordinator's commands.
 
+use ringshift::migration::Mark;
 use ringshift::migration::command::{Answer, Command, KeyDigest, sample};
 use ringshift::recipes::sqlite as recipe;
 use ringshift::store::columns_of_guard;
 use ringshift::{
-    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Refusal, Revision, Scope,
-    Slot, SlotRange, Term, admit, check_term, close, takes_effect,
+    Access, Claim, DomainId, Fence, GuardRow, InstallRow, KeyspaceId, Lease, Refusal, Revision,
+    Scope, ShardId, Slot, SlotRange, Term, admit, check_term, close, grant, in_force, takes_effect,
 };
 use rusqlite::Connection;
 
@@ -20,13 +21,35 @@ use crate::store::{Chunks, ROWS_AT_ONCE, StoredRow};
 type Fenced<T> = std::result::Result<T, Refusal>;
 
 impl SqliteStore {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one table, from a command to its answer"
+    )]
     pub(super) fn carry_out(
         &self,
         command: &Command,
         chunks: &Chunks,
     ) -> std::result::Result<Answer, Fault> {
         match command {
-            Command::Claim { term, .. } => self.office(*term, |_| Ok(Answer::Done)),
+            Command::Claim { shard, term } => {
+                self.office(*term, |connection| claimed(connection, *shard))
+            }
+            Command::Time { .. } => {
+                self.look(|connection| Ok(Ok(Answer::Time(clock(connection)?))))
+            }
+            Command::Grant {
+                term,
+                fence,
+                asked,
+                lease_ms,
+                ..
+            } => self.lease(*term, *fence, (*asked, *lease_ms)),
+            Command::Shut { term, shut, .. } => self.office(*term, |connection| {
+                connection
+                    .prepare_cached(recipe::SHUT_SET)?
+                    .execute([*shut])?;
+                Ok(Answer::Done)
+            }),
             Command::Install { term, rows, .. } => self.office(*term, |connection| {
                 install(connection, rows)?;
                 Ok(Answer::Done)
@@ -54,7 +77,7 @@ impl SqliteStore {
             } => self.remove(*fence, Access::Collect(*term), *limit, false),
             Command::Guards { .. } => self.look(|connection| guards(connection).map(Ok)),
             Command::Revision { fence, .. } => self.look(|connection| {
-                let (at, guard) = domain(connection, *fence, Access::Read)?;
+                let (at, guard) = domain(connection, *fence, Access::Inspect)?;
                 Ok(guard.map(|_| Answer::Revision(at)))
             }),
             Command::Changes {
@@ -64,7 +87,7 @@ impl SqliteStore {
                 chunk,
                 ..
             } => self.look(|connection| {
-                let (at, guard) = domain(connection, *fence, Access::Read)?;
+                let (at, guard) = domain(connection, *fence, Access::Inspect)?;
                 let guard = match guard {
                     Ok(guard) => guard,
                     Err(refusal) => return Ok(Err(refusal)),
@@ -90,7 +113,7 @@ impl SqliteStore {
                 Ok(Ok(Answer::Rows(u64::try_from(rows).unwrap_or(0))))
             }),
             Command::Digests { fence, .. } => self.look(|connection| {
-                let (_, guard) = domain(connection, *fence, Access::Read)?;
+                let (_, guard) = domain(connection, *fence, Access::Inspect)?;
                 match guard {
                     Ok(guard) => walk::digests(connection, &guard).map(|d| Ok(Answer::Digests(d))),
                     Err(refusal) => Ok(Err(refusal)),
@@ -120,9 +143,11 @@ impl SqliteStore {
                 found.retain(|digest| keys.contains(&digest.key));
                 found
             }),
-            Command::Lead { .. } | Command::Swap { .. } | Command::SaveLog { .. } => {
-                Err(StoreError::not_a_shard_s().into())
-            }
+            Command::Lead { .. }
+            | Command::Renew { .. }
+            | Command::Ask { .. }
+            | Command::Swap { .. }
+            | Command::SaveLog { .. } => Err(StoreError::not_a_shard_s().into()),
         }
     }
 
@@ -135,12 +160,39 @@ impl SqliteStore {
     ) -> std::result::Result<Answer, Fault> {
         let writer = self.writer.urgent();
         transaction::write(&writer, Durability::Durable, |connection| {
-            let (_, seen) = meta(connection)?;
+            let seen = meta(connection)?.term;
             if let Err(refusal) = check_term(seen, term) {
                 return Ok(Answer::Refused(refusal));
             }
             set_term(connection, term)?;
             work(connection)
+        })
+    }
+
+    /// A lease, of which a power failure may take the last: then it is over.
+    fn lease(
+        &self,
+        term: Term,
+        fence: Fence,
+        offer: (u64, u32),
+    ) -> std::result::Result<Answer, Fault> {
+        let writer = self.writer.urgent();
+        transaction::write(&writer, Durability::Relaxed, |connection| {
+            let seen = meta(connection)?.term;
+            let row = guard(connection, fence.domain)?;
+            let held = held_lease(connection, fence.domain)?;
+            let now = clock(connection)?;
+            match grant(row.as_ref(), held, (seen, term), fence, offer, now) {
+                Ok(Lease { from, until }) => {
+                    connection.prepare_cached(recipe::LEASE_PUT)?.execute((
+                        fence.domain.0,
+                        rows::millis(from),
+                        rows::millis(until),
+                    ))?;
+                    Ok(Answer::Done)
+                }
+                Err(refusal) => Ok(Answer::Refused(refusal)),
+            }
         })
     }
 
@@ -195,7 +247,7 @@ impl SqliteStore {
                     return Ok(Err(refusal));
                 }
                 if durability == Durability::Durable {
-                    set_term(connection, meta(connection)?.1)?;
+                    set_term(connection, meta(connection)?.term)?;
                 }
                 bulk::apply(connection, fence, access, rows)
             })?;
@@ -253,11 +305,56 @@ impl SqliteStore {
     }
 }
 
-fn meta(connection: &Connection) -> Result<(Revision, Term)> {
+/// The shard's own row.
+struct Meta {
+    revision: Revision,
+    term: Term,
+    incarnation: [u8; 16],
+    answers: u64,
+    shut: bool,
+}
+
+fn meta(connection: &Connection) -> Result<Meta> {
     let mut statement = connection.prepare_cached(recipe::META)?;
     let mut found = statement.query([])?;
     let row = found.next()?.ok_or(StoreError::Damaged("meta row"))?;
-    Ok((rows::revision(row, 1)?, rows::term(row, 2)?))
+    Ok(Meta {
+        revision: rows::revision(row, 1)?,
+        term: rows::term(row, 2)?,
+        incarnation: rows::operation(row, 3)?,
+        answers: rows::revision(row, 4)?.0,
+        shut: row.get(5)?,
+    })
+}
+
+fn claimed(connection: &Connection, shard: ShardId) -> Result<Answer> {
+    let meta = meta(connection)?;
+    Ok(Answer::Claimed(Mark {
+        shard,
+        incarnation: meta.incarnation,
+        answers: meta.answers,
+        shut: meta.shut,
+    }))
+}
+
+/// The clock that leases are counted by.
+fn clock(connection: &Connection) -> Result<u64> {
+    let now: i64 = connection
+        .prepare_cached(recipe::CLOCK)?
+        .query_row([], |row| row.get(0))?;
+    u64::try_from(now).map_err(|_| StoreError::Damaged("the machine's clock"))
+}
+
+fn held_lease(connection: &Connection, domain: DomainId) -> Result<Lease> {
+    let mut statement = connection.prepare_cached(recipe::LEASE)?;
+    let mut found = statement.query([domain.0])?;
+    Ok(match found.next()? {
+        Some(row) => Lease {
+            from: rows::revision(row, 0)?.0,
+            until: rows::revision(row, 1)?.0,
+        },
+        None => Lease::default(),
+    })
 }
 
 fn set_term(connection: &Connection, term: Term) -> Result<()> {
@@ -280,10 +377,11 @@ fn domain(
     fence: Fence,
     access: Access,
 ) -> Result<(Revision, Fenced<GuardRow>)> {
-    let (revision, seen) = meta(connection)?;
-    let row = guard(connection, fence.domain)?;
-    let admitted = admit(row.as_ref(), Some(fence.domain), seen, fence, access).copied();
-    Ok((revision, admitted))
+    let meta = meta(connection)?;
+    // A coordinator looks without a lease.
+    let row = guard(connection, fence.domain)?.map(|row| in_force(row, false, meta.shut));
+    let admitted = admit(row.as_ref(), Some(fence.domain), meta.term, fence, access).copied();
+    Ok((meta.revision, admitted))
 }
 
 fn guards(connection: &Connection) -> Result<Answer> {

@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use ringshift::advise::StoredSize;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::{Attempt, AttemptKind, Batch, BatchReply, Failure, Reply};
 use rusqlite::Connection;
@@ -99,6 +100,15 @@ impl SqliteStore {
     /// What tells this file from every other: drawn when it was made.
     pub fn incarnation(&self) -> [u8; 16] {
         self.incarnation
+    }
+
+    /// How much there is of each stored slot, whoever holds it. It reads all rows: now and then, not
+    /// all the time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database says no.
+    pub fn sizes(&self) -> Result<Vec<StoredSize>, StoreError> {
+        self.readers.with(walk::sizes)
     }
 
     fn note(&self, error: &StoreError) {

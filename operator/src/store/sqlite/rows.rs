@@ -72,3 +72,8 @@ fn integer(row: &Row<'_>, at: usize) -> Option<i64> {
 pub(super) fn revision_number(revision: Revision) -> i64 {
     i64::try_from(revision.0).unwrap_or(i64::MAX)
 }
+
+/// A moment as SQLite has it.
+pub(super) fn millis(at: u64) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use ringshift::advise::StoredSize;
 use ringshift::migration::command::{KeyDigest, SlotDigest};
 use ringshift::recipes::{SHIFT_UNKNOWN, sqlite as recipe};
 use ringshift::{DomainId, GuardRow, KeyspaceId, Revision, SLOT_BITS_STORED, Slot, row_digest};
@@ -69,6 +70,21 @@ pub(super) fn changes(
         last = rows::revision(row, 5)?;
     }
     Ok((all, last))
+}
+
+pub(super) fn sizes(connection: &Connection) -> Result<Vec<StoredSize>> {
+    let mut statement = connection.prepare_cached(recipe::SIZES)?;
+    let mut found = statement.query([])?;
+    let mut sizes = Vec::new();
+    while let Some(row) = found.next()? {
+        sizes.push(StoredSize {
+            keyspace: KeyspaceId(row.get(0)?),
+            stored_slot: rows::stored_slot(row, 1)?,
+            rows: row.get::<_, i64>(2)?.unsigned_abs(),
+            bytes: row.get::<_, i64>(3)?.unsigned_abs(),
+        });
+    }
+    Ok(sizes)
 }
 
 pub(super) fn digests(connection: &Connection, guard: &GuardRow) -> Result<Vec<SlotDigest>> {

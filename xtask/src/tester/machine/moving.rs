@@ -102,5 +102,6 @@ fn loaded(value: &Value) -> Result<Answer, Refused> {
     Ok(Answer::Loaded {
         snapshot: Arc::new(snapshot.map_err(|e| e.to_string())?),
         log: data(&of["log"])?,
+        marks: Vec::new(),
     })
 }

@@ -46,7 +46,7 @@ impl Machine<'_> {
                 let (slot, key) = (Slot(small(call, "slot")?), bytes(&call["key"])?);
                 let access = access(&call["access"])?;
                 match guard.admit(keyspace, slot, &key, fence()?, access) {
-                    Ok(row) => written(row),
+                    Ok(row) => written(&row),
                     Err(refusal) => Ok(done(Err(refusal))),
                 }
             }

@@ -212,12 +212,13 @@ impl World {
     /// What a topology store answers.
     fn command(&mut self, command: &Command) -> Result<Value, Failed> {
         let answer = match command {
-            Command::Lead { term } => {
+            Command::Lead { term, .. } => {
                 self.term = self.term.max(*term);
                 let log = serde_json::to_value(&self.log).map_err(|e| e.to_string())?;
                 let snapshot = json!({"$hex": hex(&self.snapshot.encode())});
-                return Ok(json!({"loaded": {"snapshot": snapshot, "log": log}}));
+                return Ok(json!({"loaded": {"snapshot": snapshot, "log": log, "marks": []}}));
             }
+            Command::Renew { .. } => Answer::Renewed { request: None },
             Command::Swap { snapshot, log, .. } => {
                 self.snapshot = Arc::clone(snapshot);
                 self.log = log.clone();
