@@ -12,6 +12,7 @@ use clap::Args;
 use ringshift::migration::{Coordinator, Ending, Gate, Health, Log, Move, Report, Settings, Wish};
 use ringshift::{DomainId, Term};
 use ringshift_operator::Reporter;
+use ringshift_operator::agent::draw_nonce;
 use ringshift_operator::runner::{Observer, Runner};
 use ringshift_operator::topology::{FileTopology, Record, TopologyStore};
 use serde_json::json;
@@ -51,6 +52,9 @@ pub(super) struct Carry {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// How long to wait until an agent that leads has heard of it, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    wait: u64,
     /// One JSON object a line
     #[arg(long)]
     pub(super) json: bool,
@@ -69,6 +73,10 @@ pub(super) enum Turn {
 impl Carry {
     pub(super) fn record(&self) -> Result<Record, CliError> {
         load(&self.topology)
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_secs(self.wait)
     }
 
     pub(super) fn shelf(&self) -> Shelf {
@@ -106,8 +114,7 @@ pub(super) fn load(path: &Path) -> Result<Record, CliError> {
 
 /// Whether a migration is under way.
 pub(super) fn under_way(record: &Record) -> bool {
-    let mut keyspaces = record.snapshot.content().keyspaces.iter();
-    record.log != Log::default() || keyspaces.any(|keyspace| !keyspace.waves.is_empty())
+    record.log != Log::default()
 }
 
 pub(super) fn carry(arguments: &Carry, turn: &Turn, out: &mut dyn Write) -> Result<(), CliError> {
@@ -140,7 +147,11 @@ pub(super) fn carry(arguments: &Carry, turn: &Turn, out: &mut dyn Write) -> Resu
     let settings = wanted.as_ref().and_then(|log| log.settings.as_deref());
     let settings = settings.or(record.log.settings.as_deref());
     let settings = Arc::new(settings.map_or_else(Settings::default, Settings::clone));
-    let mut coordinator = Coordinator::new(term, settings, wanted, runner.now());
+    let nonce = draw_nonce().map_err(CliError::Input)?;
+    // It renews its lead, so that no agent that stands by takes over, and it hears requests.
+    let mut coordinator = Coordinator::new(term, settings, wanted, runner.now())
+        .led_by(nonce)
+        .that_stays();
     if let Turn::Back(reason) = turn {
         coordinator.roll_back(reason);
     }

@@ -7,12 +7,15 @@ mod ask;
 mod carry;
 mod error;
 mod explain;
+mod follow;
 mod init;
 mod interrupt;
 mod keys;
+mod leader;
 mod output;
 mod plan;
 mod progress;
+mod readmit;
 mod reshard;
 mod route;
 mod serve;
@@ -85,12 +88,18 @@ enum Command {
     /// Say where a migration stands, what it waits for, and what comes next
     #[command(after_help = ENDING)]
     Status(status::Status),
+    /// Have a migration pause after its present move, in a safe state
+    #[command(after_help = ENDING)]
+    Pause(ask::Pause),
     /// Go on with a migration that was paused
     #[command(after_help = ENDING)]
     Resume(ask::Resume),
     /// Take a migration back to where it began
     #[command(name = "rollback", after_help = ENDING)]
     RollBack(ask::RollBack),
+    /// Take back a shard that was shut because its file is older than it was
+    #[command(after_help = ENDING)]
+    Readmit(ask::Readmit),
     /// Compare both sides of each wave, and look for rows on shards that shouldn't have them
     #[command(after_help = ENDING)]
     Verify(verify::Verify),
@@ -152,6 +161,8 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Plan(plan) => plan::run(&plan, out),
         Command::Reshard(reshard) => reshard::run(&reshard, out),
         Command::Status(status) => status::run(&status, out),
+        Command::Pause(pause) => ask::pause(&pause, out),
+        Command::Readmit(readmit) => ask::readmit(&readmit, out),
         Command::Resume(resume) => ask::resume(&resume, out),
         Command::RollBack(back) => ask::roll_back(&back, out),
         Command::Verify(verify) => verify::run(&verify, out),

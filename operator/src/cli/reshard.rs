@@ -5,13 +5,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ringshift::migration::{Consent, Log, Plan, Settings, Wish};
+use ringshift::migration::{Consent, Log, Plan, Request, Settings, Wish};
 use ringshift_operator::plan::read_plan;
-use ringshift_operator::topology::Record;
+use ringshift_operator::topology::{FileTopology, Record};
 use serde_json::json;
 
 use crate::cli::CliError;
+use crate::cli::ask::go_on;
 use crate::cli::carry::{Carry, Turn, carry, under_way};
+use crate::cli::follow::follow;
+use crate::cli::leader::{ask, is_led};
 
 #[derive(Debug, Args)]
 pub(super) struct Reshard {
@@ -34,7 +37,7 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
             let text = "this plan has begun already; reshard would go on with it";
             return say(arguments, out, text);
         }
-        return carry(&arguments.carry, &Turn::GoOn, out);
+        return go_on(&arguments.carry, &record, out);
     }
     if under_way(&record) {
         return Err(CliError::Refused(format!(
@@ -51,6 +54,7 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
     if arguments.carry.dry_run {
         return dry_run(arguments, &plan, &record, out);
     }
+    let digest = plan.digest;
     let mut log = plan.log;
     let settings = log.settings.get_or_insert_default();
     // Whoever sits in front is asked, whatever the plan says; agents go by the plan.
@@ -58,7 +62,18 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
         settings.gates.finish = Consent::Asked;
     }
     log.finish_agreed = arguments.carry.yes;
-    carry(&arguments.carry, &Turn::Begin(Box::new(log)), out)
+    let topology = FileTopology::new(&arguments.carry.topology);
+    if !is_led(&topology, &record)? {
+        return carry(&arguments.carry, &Turn::Begin(Box::new(log)), out);
+    }
+    ask(&topology, Request::Begin(log), arguments.carry.patience())?;
+    // One that was ignored left the log as it was.
+    if arguments.carry.record()?.log.digest != Some(digest) {
+        return Err(CliError::Refused(
+            "the agent that leads has not begun the plan: another one was quicker, or its checklist is strict; see ringshift status".to_owned(),
+        ));
+    }
+    follow(&arguments.carry, out)
 }
 
 /// Whether the migration under way is the plan's.

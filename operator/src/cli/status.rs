@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use clap::Args;
-use ringshift::migration::{Item, Wish};
+use ringshift::migration::{Item, Request, Wish};
 use ringshift::{DomainId, Phase, ShardState, Snapshot};
 use ringshift_operator::client::Stores;
 use ringshift_operator::topology::Record;
@@ -47,6 +47,10 @@ struct Standing {
     digest: String,
     /// The highest term that anybody led with.
     term: u32,
+    /// Whether anybody has led that term, an agent or a command in the foreground.
+    led: bool,
+    /// The request that waits for whoever leads.
+    request: Option<RequestLine>,
     /// Whether a migration is under way; what follows is about it.
     under_way: bool,
     strategy: Option<&'static str>,
@@ -63,6 +67,12 @@ struct Standing {
     shards: Vec<ShardLine>,
     /// What comes next, in words.
     next: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct RequestLine {
+    number: u64,
+    request: &'static str,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -94,6 +104,8 @@ struct ShardLine {
     state: ShardState,
     /// Whether it answered; `None` when it wasn't asked.
     answers: Option<bool>,
+    /// Whether it refuses everything, since its file is older than it was, or another.
+    shut: bool,
     /// The domains of which it hasn't been told the newest yet.
     owes: Vec<DomainId>,
 }
@@ -137,6 +149,8 @@ fn standing(record: &Record, shelf: Option<&Shelf>, stores: &mut Stores) -> Stan
         shard.map_or_else(|| format!("#{id}"), |shard| shard.name.clone())
     };
     let settings = log.settings.as_deref().cloned().unwrap_or_default();
+    let marks = &record.desk.marks;
+    let request = record.desk.request.as_ref();
     let shards = snapshot.content().shards.iter().map(|shard| {
         let owes = shelf.map(|shelf| {
             if !stores.contains_key(&shard.id)
@@ -151,6 +165,7 @@ fn standing(record: &Record, shelf: Option<&Shelf>, stores: &mut Stores) -> Stan
             name: shard.name.clone(),
             state: shard.state,
             answers: owes.as_ref().map(Option::is_some),
+            shut: marks.iter().any(|mark| mark.shard == shard.id && mark.shut),
             owes: owes.flatten().unwrap_or_default(),
         }
     });
@@ -159,6 +174,11 @@ fn standing(record: &Record, shelf: Option<&Shelf>, stores: &mut Stores) -> Stan
         epoch: snapshot.epoch().get(),
         digest: snapshot.digest().to_string(),
         term: record.term.0,
+        led: record.desk.leader != 0,
+        request: request.map(|waiting| RequestLine {
+            number: waiting.number,
+            request: request_name(&waiting.request),
+        }),
         under_way,
         strategy: under_way.then(|| log.strategy.name()),
         wish: log.wish,
@@ -177,6 +197,17 @@ fn standing(record: &Record, shelf: Option<&Shelf>, stores: &mut Stores) -> Stan
         waves: wave_lines(snapshot, name),
         shards: shards.collect(),
         next: next_step(record),
+    }
+}
+
+const fn request_name(request: &Request) -> &'static str {
+    match request {
+        Request::Begin(_) => "begin",
+        Request::Pause { .. } => "pause",
+        Request::Resume => "resume",
+        Request::RollBack { .. } => "roll-back",
+        Request::Readmit { .. } => "readmit",
+        Request::AgreeToFinish => "agree-to-finish",
     }
 }
 
@@ -215,8 +246,17 @@ fn tell(arguments: &Status, standing: &Standing, out: &mut dyn Write) -> Result<
     if standing.under_way {
         people(standing, out)?;
     }
+    if let Some(RequestLine { number, request }) = &standing.request {
+        writeln!(out, "request {number}, {request}, waits for whoever leads")?;
+    }
     for shard in &standing.shards {
         let name = &shard.name;
+        if shard.shut {
+            writeln!(
+                out,
+                "shard {name} is shut: its file is older than it was, or another; put the newest back, or say ringshift readmit {name}, and lose what it lacks"
+            )?;
+        }
         if shard.answers == Some(false) {
             writeln!(out, "shard {name} doesn't answer")?;
         }

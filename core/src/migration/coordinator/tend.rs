@@ -406,6 +406,7 @@ impl Coordinator {
             Request::Resume if !idle => self.resume(),
             Request::RollBack { reason } if !idle => self.roll_back(&reason),
             Request::Readmit { shard } => self.readmit(shard),
+            Request::AgreeToFinish if !idle => self.agree_to_finish(),
             _ => {}
         }
     }
