@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use ringshift::migration::command::{Answer, ChunkId, Command, KeyDigest, SlotDigest};
-use ringshift::migration::{Log, Mismatch, Verifier};
+use ringshift::migration::{Log, Mismatch, Verifier, home_installs, wave_installs};
 use ringshift::{
     DomainId, Fence, KeyspaceDraft, KeyspaceId, MismatchKind, Phase, Refusal, Router, ShardId,
     Snapshot, Wave,
@@ -270,20 +270,37 @@ pub fn waves(snapshot: &Snapshot) -> impl Iterator<Item = (&KeyspaceDraft, &Wave
     keyspaces.flat_map(|keyspace| keyspace.waves.iter().map(move |wave| (keyspace, wave)))
 }
 
-/// The domains whose guards `shard` hasn't got as the snapshot has them: what it is still to be
-/// told. `None` when it doesn't answer.
-pub fn owed(snapshot: &Snapshot, shard: ShardId, stores: &Stores) -> Option<Vec<DomainId>> {
+/// What a shard says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// The domains whose guards it hasn't got as the snapshot has them: what it is still to be
+    /// told.
+    pub owes: Vec<DomainId>,
+    /// Whether it refuses everything, since its file is older than it was, or another.
+    pub shut: bool,
+}
+
+/// How `shard` is; `None` when it doesn't answer.
+pub fn condition(snapshot: &Snapshot, shard: ShardId, stores: &Stores) -> Option<Condition> {
     let store = stores.get(&shard)?;
-    let Answer::Guards(guards) = store.command(&Command::Guards { shard }, &Chunks::new()) else {
+    let chunks = Chunks::new();
+    let Answer::Guards(guards) = store.command(&Command::Guards { shard }, &chunks) else {
         return None;
     };
-    let homes = ringshift::migration::home_installs(snapshot, shard);
+    // One that is shut forgets, for whoever asks, every epoch that it has.
+    let shut = guards.first().is_some_and(|guard| {
+        let (domain, epoch) = (guard.domain, guard.epoch);
+        let fence = Fence { domain, epoch };
+        let answer = store.command(&Command::Revision { shard, fence }, &chunks);
+        matches!(answer, Answer::Refused(Refusal::NotReady { current }) if current < epoch)
+    });
+    let homes = home_installs(snapshot, shard);
     let of_waves = waves(snapshot).flat_map(|(keyspace, wave)| {
-        let installs = ringshift::migration::wave_installs(snapshot, keyspace, wave);
+        let installs = wave_installs(snapshot, keyspace, wave);
         let own = installs.into_iter().filter(move |(at, _)| *at == shard);
         own.flat_map(|(_, rows)| rows)
     });
-    let mut owed: Vec<DomainId> = homes
+    let mut owes: Vec<DomainId> = homes
         .into_iter()
         .chain(of_waves)
         .map(|install| install.row)
@@ -293,7 +310,7 @@ pub fn owed(snapshot: &Snapshot, shard: ShardId, stores: &Stores) -> Option<Vec<
         })
         .map(|row| row.domain)
         .collect();
-    owed.sort_unstable();
-    owed.dedup();
-    Some(owed)
+    owes.sort_unstable();
+    owes.dedup();
+    Some(Condition { owes, shut })
 }

@@ -125,7 +125,7 @@ pub(super) fn go_on(
         out,
         "whoever leads goes on; looking on, Ctrl-C stops only that",
     )?;
-    follow(arguments, out)
+    follow(arguments, None, out)
 }
 
 pub(super) fn roll_back(arguments: &RollBack, out: &mut dyn Write) -> Result<(), CliError> {
@@ -145,7 +145,7 @@ pub(super) fn roll_back(arguments: &RollBack, out: &mut dyn Write) -> Result<(),
     ask(&topology, Request::RollBack { reason }, patience)?;
     let text = "whoever leads takes it back; looking on, Ctrl-C stops only that";
     say(arguments.carry.json, out, text)?;
-    match follow(&arguments.carry, out) {
+    match follow(&arguments.carry, None, out) {
         Err(CliError::RolledBack(_)) => Ok(()),
         other => other,
     }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use ringshift::migration::{Consent, Log, Wish};
-use ringshift::{DomainId, Phase};
+use ringshift::{DomainId, KeyspaceDraft, Phase, Snapshot};
 use ringshift_operator::topology::Record;
 use ringshift_operator::verify::waves;
 use serde_json::json;
@@ -18,14 +18,21 @@ use crate::cli::words::next_step;
 const EVERY: Duration = Duration::from_millis(100);
 
 /// Says what changes until the migration is over, is paused, or waits for a word.
-pub(super) fn follow(arguments: &Carry, out: &mut dyn Write) -> Result<(), CliError> {
+///
+/// `before` is the snapshot that it began with: one that is over at the first look is told by it.
+pub(super) fn follow(
+    arguments: &Carry,
+    before: Option<&Snapshot>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     let interrupts = Interrupts::listen("left; the agent goes on".to_owned())?;
-    let (mut before, mut wish) = (None, Wish::Forward);
+    let (mut told, mut wish) = (None, Wish::Forward);
     loop {
         let record = load(&arguments.topology)?;
         let over = record.log == Log::default();
         if over {
-            return end(arguments, &record, wish, out);
+            let back = wish == Wish::Back || before.is_some_and(|was| is_same(was, &record));
+            return end(arguments, &record, back, out);
         }
         wish = record.log.wish;
         let next = next_step(&record);
@@ -33,9 +40,9 @@ pub(super) fn follow(arguments: &Carry, out: &mut dyn Write) -> Result<(), CliEr
             .map(|(_, wave)| (wave.domain, wave.phase, wave.ramp_ppm))
             .collect();
         let now = Some((state, next));
-        if now != before {
+        if now != told {
             tell(arguments, &record, &next_step(&record), out)?;
-            before = now;
+            told = now;
         }
         if wish == Wish::Pause {
             return Err(CliError::Paused(format!(
@@ -59,6 +66,22 @@ pub(super) fn follow(arguments: &Carry, out: &mut dyn Write) -> Result<(), CliEr
         }
         thread::sleep(EVERY);
     }
+}
+
+/// Whether everything is placed as it was.
+fn is_same(was: &Snapshot, record: &Record) -> bool {
+    let (was, now) = (was.content(), record.snapshot.content());
+    let places = |keyspace: &KeyspaceDraft| {
+        let pins = keyspace.directory.iter();
+        let pins: Vec<_> = pins.map(|e| (e.matches.clone(), e.target)).collect();
+        (keyspace.bits, keyspace.assignment.clone(), pins)
+    };
+    was.shards == now.shards
+        && was
+            .keyspaces
+            .iter()
+            .map(places)
+            .eq(now.keyspaces.iter().map(places))
 }
 
 /// The record doesn't say that a rollback window is over, so whoever has a long one is told early.
@@ -108,10 +131,10 @@ fn tell(
 fn end(
     arguments: &Carry,
     record: &Record,
-    wish: Wish,
+    back: bool,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let (epoch, back) = (record.snapshot.epoch(), wish == Wish::Back);
+    let epoch = record.snapshot.epoch();
     let ending = if back { "rolled-back" } else { "complete" };
     if arguments.json {
         let line = json!({ "event": "ended", "ending": ending, "epoch": epoch });

@@ -37,13 +37,14 @@ pub(crate) use error::CliError;
 
 const ENDING: &str = "\
 Exit codes:
-  0  done
-  1  refused or failed; standard error says why
-  2  the command line was not understood
-  3  verify has found keys that differ, or rows astray
-  4  the migration is paused, by Ctrl-C or before the point of no return; it can go on
-  5  the migration went back to where it began by itself; standard error says why
-  6  no agent has heard the request in time
+    0  done
+    1  refused or failed; standard error says why, and what to do
+    2  the command line was not understood
+    3  verify has found keys that differ, or rows astray
+    4  the migration is paused, or waits for somebody's word; or reshard no longer looks on
+    5  the migration went back to where it began, by itself or at somebody else's wish
+    6  nobody leads, or who leads has not heard the request in time
+  130  a second Ctrl-C: left at once, the migration stands as it is
 
 A topology file is a topology in JSON, a snapshot's bytes, or a coordinator's record; which of
 them is told by how it begins.";

@@ -67,13 +67,14 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
         return carry(&arguments.carry, &Turn::Begin(Box::new(log)), out);
     }
     ask(&topology, Request::Begin(log), arguments.carry.patience())?;
-    // One that was ignored left the log as it was.
-    if arguments.carry.record()?.log.digest != Some(digest) {
+    // One that was ignored left everything as it was.
+    let now = arguments.carry.record()?;
+    if !under_way(&now) && now.snapshot.digest() == digest {
         return Err(CliError::Refused(
-            "the agent that leads has not begun the plan: another one was quicker, or its checklist is strict; see ringshift status".to_owned(),
+            "the agent that leads has not begun the plan: its checklist may be strict; see what the agent says".to_owned(),
         ));
     }
-    follow(&arguments.carry, out)
+    follow(&arguments.carry, Some(&record.snapshot), out)
 }
 
 /// Whether the migration under way is the plan's.

@@ -10,7 +10,7 @@ use ringshift::migration::{Item, Request, Wish};
 use ringshift::{DomainId, Phase, ShardState, Snapshot};
 use ringshift_operator::client::Stores;
 use ringshift_operator::topology::Record;
-use ringshift_operator::verify::{owed, waves};
+use ringshift_operator::verify::{Condition, condition, waves};
 use serde::Serialize;
 
 use crate::cli::CliError;
@@ -104,10 +104,8 @@ struct ShardLine {
     state: ShardState,
     /// Whether it answered; `None` when it wasn't asked.
     answers: Option<bool>,
-    /// Whether it refuses everything, since its file is older than it was, or another.
-    shut: bool,
-    /// The domains of which it hasn't been told the newest yet.
-    owes: Vec<DomainId>,
+    #[serde(flatten)]
+    condition: Condition,
 }
 
 pub(super) fn run(arguments: &Status, out: &mut dyn Write) -> Result<(), CliError> {
@@ -149,24 +147,22 @@ fn standing(record: &Record, shelf: Option<&Shelf>, stores: &mut Stores) -> Stan
         shard.map_or_else(|| format!("#{id}"), |shard| shard.name.clone())
     };
     let settings = log.settings.as_deref().cloned().unwrap_or_default();
-    let marks = &record.desk.marks;
     let request = record.desk.request.as_ref();
     let shards = snapshot.content().shards.iter().map(|shard| {
-        let owes = shelf.map(|shelf| {
+        let found = shelf.map(|shelf| {
             if !stores.contains_key(&shard.id)
                 && let Ok(store) = shelf.open(shard)
             {
                 stores.insert(shard.id, store);
             }
-            owed(snapshot, shard.id, stores)
+            condition(snapshot, shard.id, stores)
         });
         ShardLine {
             id: shard.id.0,
             name: shard.name.clone(),
             state: shard.state,
-            answers: owes.as_ref().map(Option::is_some),
-            shut: marks.iter().any(|mark| mark.shard == shard.id && mark.shut),
-            owes: owes.flatten().unwrap_or_default(),
+            answers: found.as_ref().map(Option::is_some),
+            condition: found.flatten().unwrap_or_default(),
         }
     });
     Standing {
@@ -251,7 +247,7 @@ fn tell(arguments: &Status, standing: &Standing, out: &mut dyn Write) -> Result<
     }
     for shard in &standing.shards {
         let name = &shard.name;
-        if shard.shut {
+        if shard.condition.shut {
             writeln!(
                 out,
                 "shard {name} is shut: its file is older than it was, or another; put the newest back, or say ringshift readmit {name}, and lose what it lacks"
@@ -260,8 +256,13 @@ fn tell(arguments: &Status, standing: &Standing, out: &mut dyn Write) -> Result<
         if shard.answers == Some(false) {
             writeln!(out, "shard {name} doesn't answer")?;
         }
-        if !shard.owes.is_empty() {
-            let domains: Vec<String> = shard.owes.iter().map(ToString::to_string).collect();
+        if !shard.condition.owes.is_empty() {
+            let domains: Vec<String> = shard
+                .condition
+                .owes
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             let domains = domains.join(", ");
             writeln!(out, "shard {name} is still to be told of domains {domains}")?;
         }

@@ -169,9 +169,18 @@ impl Cluster {
     /// Begins to reshard, and goes on meanwhile.
     pub(crate) fn begin(&self, more: &[&str]) -> Running {
         let begin = ["reshard", "plan.json", "--settings", "settings.json"];
+        self.start(&[&begin[..], more].concat())
+    }
+
+    /// An agent of these settings.
+    pub(crate) fn agent(&self) -> Running {
+        self.start(&["agent", "--settings", "settings.json"])
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
         let on = ["--topology", "c.topology", "--json"];
         let mut child = self
-            .process(&[&begin[..], &on, more].concat())
+            .process(&[arguments, &on].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -215,6 +224,12 @@ impl Running {
     pub(crate) fn interrupt(&self) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits for the end: the exit code, and what is left of the output.
