@@ -266,10 +266,6 @@ pub enum Command {
 /// What the world answers to a [`Command`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a log goes by once a move; a box would be in everybody's way"
-)]
 pub enum Answer {
     /// Done, durably.
     Done,

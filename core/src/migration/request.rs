@@ -12,6 +12,10 @@ use crate::migration::log::Log;
 /// What anybody may ask the coordinator in office for. It is picked up within a beat.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a log goes by once a move; a box would be in everybody's way"
+)]
 pub enum Request {
     /// Begin this migration. Ignored while another is under way, or when the plan is outdated.
     Begin(Log),

@@ -130,6 +130,10 @@ impl Shard {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one table, from a command to its answer"
+    )]
     fn carry_out(
         &mut self,
         command: &Command,

@@ -102,6 +102,10 @@ const ROWS_AT_ONCE: usize = 64;
 /// # Errors
 ///
 /// [`SqlFault`]: answer [`Answer::Unreachable`], and tell somebody.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table, from a command to its answer"
+)]
 pub fn command<S: Sql>(
     sql: &mut S,
     command: &Command,
