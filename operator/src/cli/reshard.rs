@@ -90,11 +90,12 @@ pub(super) fn settings(path: &Path) -> Result<Settings, CliError> {
 }
 
 fn say(arguments: &Reshard, out: &mut dyn Write, text: &str) -> Result<(), CliError> {
-    Ok(if arguments.carry.json {
+    if arguments.carry.json {
         writeln!(out, "{}", json!({ "event": "dry-run", "text": text }))?;
     } else {
         writeln!(out, "{text}")?;
-    })
+    }
+    Ok(())
 }
 
 fn dry_run(

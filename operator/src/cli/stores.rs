@@ -1,11 +1,12 @@
 //! Where the shards' files are.
 
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ringshift::{Shard, ShardId};
 use ringshift_operator::client::Stores;
-use ringshift_operator::store::{SqliteStore, Store};
+use ringshift_operator::store::SqliteStore;
 
 use crate::cli::CliError;
 
@@ -74,13 +75,12 @@ impl Shelf {
     ) -> Result<Stores, CliError> {
         let mut stores = Stores::new();
         for shard in shards {
-            if !stores.contains_key(&shard.id) {
-                let store: Arc<dyn Store> = if makes(shard.id) {
+            if let Entry::Vacant(place) = stores.entry(shard.id) {
+                place.insert(if makes(shard.id) {
                     self.make(shard)?
                 } else {
                     self.open(shard)?
-                };
-                stores.insert(shard.id, store);
+                });
             }
         }
         Ok(stores)
