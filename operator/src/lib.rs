@@ -14,4 +14,4 @@ pub mod store;
 pub mod topology;
 pub mod verify;
 
-pub use reporter::Reporter;
+pub use reporter::{Reporter, write_report};

@@ -2,15 +2,14 @@
 //! return, the report.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant as Clock, SystemTime};
+use std::time::{Duration, Instant as Clock};
 
 use clap::Args;
 use ringshift::migration::{Coordinator, Ending, Gate, Health, Log, Move, Report, Settings, Wish};
-use ringshift::{DomainId, Term};
+use ringshift::{DomainId, Epoch, Term};
 use ringshift_operator::Reporter;
 use ringshift_operator::agent::draw_nonce;
 use ringshift_operator::runner::{Observer, Runner};
@@ -18,6 +17,7 @@ use ringshift_operator::topology::{FileTopology, Record, TopologyStore};
 use serde_json::json;
 
 use crate::cli::CliError;
+use crate::cli::health::{HealthFile, World};
 use crate::cli::interrupt::Interrupts;
 use crate::cli::progress::Show;
 use crate::cli::stores::Shelf;
@@ -38,17 +38,8 @@ pub(super) struct Carry {
     /// Agree to the point of no return beforehand
     #[arg(long)]
     pub(super) yes: bool,
-    /// A JSON file that the application keeps up to date with its errors and latency
-    #[arg(long, value_name = "FILE")]
-    health: Option<PathBuf>,
-    /// How many minutes local time is ahead of UTC, for hours that the settings allow
-    #[arg(
-        long,
-        value_name = "MINUTES",
-        default_value_t = 0,
-        allow_negative_numbers = true
-    )]
-    utc_offset: i16,
+    #[command(flatten)]
+    world: World,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -93,13 +84,18 @@ impl Carry {
     }
 
     fn report(&self, record: &Record) -> PathBuf {
-        self.report.clone().unwrap_or_else(|| {
-            let mut name = self.topology.clone().into_os_string();
-            // Each stretch of a migration that was paused has its own.
-            let _ = write!(name, ".report/from-epoch-{}", record.snapshot.epoch());
-            name.into()
-        })
+        let epoch = record.snapshot.epoch();
+        let report = self.report.clone();
+        report.unwrap_or_else(|| report_folder(&self.topology, epoch))
     }
+}
+
+/// Where a report goes that nobody has named a place for. Each stretch of a migration that was
+/// paused, or taken over, has its own.
+pub(super) fn report_folder(topology: &Path, from: Epoch) -> PathBuf {
+    let mut name = topology.to_owned().into_os_string();
+    name.push(format!(".report/from-epoch-{from}"));
+    name.into()
 }
 
 /// The record at `path`.
@@ -163,9 +159,8 @@ pub(super) fn carry(arguments: &Carry, turn: &Turn, out: &mut dyn Write) -> Resu
         asks: false,
         pausing: false,
         looked: None,
-        health_file: arguments.health.clone(),
-        health_at: None,
-        utc_offset: arguments.utc_offset,
+        health: arguments.world.file(),
+        utc_offset: arguments.world.utc_offset,
     };
     let mut reporter = Reporter::new(&runner, watcher).writing(&folder).counting();
     let mut resumes = paused && matches!(turn, Turn::GoOn);
@@ -247,8 +242,7 @@ struct Watcher<'o, 'r> {
     /// A pause was asked for already.
     pausing: bool,
     looked: Option<Clock>,
-    health_file: Option<PathBuf>,
-    health_at: Option<SystemTime>,
+    health: HealthFile,
     utc_offset: i16,
 }
 
@@ -290,14 +284,7 @@ impl Observer for Watcher<'_, '_> {
     }
 
     fn health(&mut self) -> Option<Health> {
-        let path = self.health_file.as_ref()?;
-        let changed = fs::metadata(path).and_then(|file| file.modified()).ok()?;
-        // What isn't kept up to date grows old, and the gates see that.
-        if self.health_at == Some(changed) {
-            return None;
-        }
-        let health: Health = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        self.health_at = Some(changed);
+        let health = self.health.news()?;
         self.show.health(&health);
         Some(health)
     }

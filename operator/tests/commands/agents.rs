@@ -4,7 +4,7 @@ use std::fs;
 
 use ringshift::migration::{Log, Settings, Wish};
 
-use crate::cluster::{Cluster, settings};
+use crate::cluster::{Cluster, json, settings};
 use crate::{THREE, TWO, slow};
 
 fn leased(settings: Settings) -> Settings {
@@ -23,9 +23,18 @@ fn a_plan_is_handed_to_the_agent_that_leads() {
     agent.until("\"lead\"");
     let ran = cluster.reshard(&["--yes"]).code(0);
     assert!(ran.out.contains("complete, at epoch"), "{}", ran.out);
-    // The agent carried it out: the command made no report of its own.
-    assert!(!cluster.path("c.topology.report").exists());
-    agent.until("\"complete\"");
+    // The agent carried it out, and leaves the report.
+    let ended = agent.until("\"complete\"");
+    let folder = "c.topology.report/from-epoch-1";
+    assert!(ended.contains(folder), "{ended}");
+    let report = json(&cluster.path(&format!("{folder}/report.json")));
+    assert_eq!(report["ending"], "complete");
+    let moves = report["moves"].as_array().unwrap();
+    for goal in ["copy", "switch", "finish", "delist"] {
+        assert!(moves.iter().any(|line| line["goal"] == goal), "{goal}");
+    }
+    assert!(moves.iter().all(|line| line["goal"] != "tend"));
+    assert!(report["barriers"].as_array().unwrap().len() >= 4);
     assert_eq!(cluster.record().snapshot.content().shards.len(), 3);
     cluster.is_whole(THREE);
 }
