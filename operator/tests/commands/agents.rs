@@ -1,10 +1,11 @@
 //! What is asked of whoever leads: an agent, or another command in the foreground.
 
 use std::fs;
+use std::time::Duration;
 
 use ringshift::migration::{Log, Settings, Wish};
 
-use crate::cluster::{Cluster, json, settings};
+use crate::cluster::{Cluster, Running, json, settings};
 use crate::{THREE, TWO, slow};
 
 fn leased(settings: Settings) -> Settings {
@@ -15,12 +16,20 @@ fn leased(settings: Settings) -> Settings {
     }
 }
 
+/// It says so before the record does.
+fn leads(cluster: &Cluster, agent: &mut Running) {
+    agent.until("\"lead\"");
+    while cluster.record().desk.leader == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_plan_is_handed_to_the_agent_that_leads() {
     let cluster = Cluster::new();
     cluster.settings(&leased(settings()));
     let mut agent = cluster.agent();
-    agent.until("\"lead\"");
+    leads(&cluster, &mut agent);
     let ran = cluster.reshard(&["--yes"]).code(0);
     assert!(ran.out.contains("complete, at epoch"), "{}", ran.out);
     // The agent carried it out, and leaves the report.
@@ -44,7 +53,7 @@ fn an_agent_is_asked_to_pause_to_go_on_and_to_go_back() {
     let cluster = Cluster::new();
     cluster.settings(&leased(slow()));
     let mut agent = cluster.agent();
-    agent.until("\"lead\"");
+    leads(&cluster, &mut agent);
     let mut running = cluster.begin(&[]);
     running.until("shadow-read");
     cluster.on("pause", &["--reason", "not now"]).code(0);
@@ -74,7 +83,7 @@ fn an_agent_goes_past_the_point_of_no_return_when_somebody_agrees() {
     let cluster = Cluster::new();
     cluster.settings(&leased(settings()));
     let mut agent = cluster.agent();
-    agent.until("\"lead\"");
+    leads(&cluster, &mut agent);
     cluster.reshard(&[]).code(4);
     let status = cluster.on("status", &["--json"]).code(0);
     let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
