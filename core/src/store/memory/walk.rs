@@ -161,7 +161,7 @@ impl MemoryShard {
         keyspace: KeyspaceId,
         slots: &[Slot],
     ) -> Result<Vec<KeyDigest>, Refusal> {
-        self.guard.admit_domain(fence, Access::Read)?;
+        self.guard.admit_domain(fence, Access::Inspect)?;
         let keys = self
             .held(keyspace, fence.domain)
             .filter(|(_, row)| slots.contains(&row.slot))

@@ -214,7 +214,7 @@ impl SqliteStore {
         choose: impl FnOnce(Vec<KeyDigest>) -> Vec<KeyDigest>,
     ) -> std::result::Result<Answer, Fault> {
         self.look(|connection| {
-            let (_, guard) = domain(connection, fence, Access::Read)?;
+            let (_, guard) = domain(connection, fence, Access::Inspect)?;
             match guard {
                 Ok(guard) => walk::keys(connection, keyspace, guard.domain, slots)
                     .map(|keys| Ok(Answer::Keys(choose(keys)))),
