@@ -5,6 +5,7 @@
 //! and the waves that are narrower than their slots, or at its wave.
 
 mod compile;
+mod holders;
 mod transaction;
 mod unknown;
 

@@ -14,9 +14,11 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use ringshift::ShardId;
-use ringshift::migration::{Agent, AgentAction, Answer, Command, Coordinator, Ending, Point};
+use ringshift::migration::{
+    Agent, AgentAction, Answer, Command, Coordinator, Ending, Health, Point,
+};
 
-use crate::runner::Runner;
+use crate::runner::{Event, Runner, is_due, unix_ms};
 use crate::store::Store;
 
 /// What an agent tells of its work, and asks. Every method but `open` does nothing unless it is
@@ -31,6 +33,20 @@ pub trait Post {
 
     /// A command was carried out; `coordinator` knows its answer already.
     fn after(&mut self, _point: Point, _command: &Command, _answer: &Answer, _: &Coordinator) {}
+
+    /// The same as `after`, which was told just before, with all that is known of the command.
+    fn told(&mut self, _event: &Event<'_>, _coordinator: &Coordinator) {}
+
+    /// Asked twice a second at most, while it leads: how the application and the stores are, if
+    /// that is known.
+    fn health(&mut self) -> Option<Health> {
+        None
+    }
+
+    /// Asked every ten seconds, while it leads: how many minutes local time is ahead of UTC.
+    fn utc_offset_min(&mut self) -> i16 {
+        0
+    }
 
     /// The agent leads, or no longer does.
     fn leads(&mut self, _leads: bool) {}
@@ -52,10 +68,25 @@ pub fn run(
     once: bool,
 ) -> Option<Ending> {
     let mut led = false;
+    let (mut asked, mut shown) = (None, None);
     while !stop.load(Ordering::Relaxed) {
         if led != agent.leads() {
             led = !led;
             post.leads(led);
+        }
+        if let Some(coordinator) = agent.coordinator_mut() {
+            if is_due(&mut asked, Duration::from_millis(500))
+                && let Some(health) = post.health()
+            {
+                coordinator.handle_health(runner.now(), health);
+            }
+            if is_due(&mut shown, Duration::from_secs(10)) {
+                let unix_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
+                coordinator.handle_wall_clock(runner.now(), unix_ms, post.utc_offset_min());
+            }
+        } else {
+            // Another coordinator of this agent has seen no clock yet.
+            (asked, shown) = (None, None);
         }
         match agent.poll() {
             AgentAction::Look => {
@@ -63,16 +94,31 @@ pub fn run(
                 agent.handle_standing(runner.now(), found);
             }
             AgentAction::Do {
-                id, point, command, ..
+                id,
+                point,
+                wave,
+                command,
             } => {
+                let goal = agent.coordinator().and_then(Coordinator::goal);
                 if let Some(coordinator) = agent.coordinator() {
                     join(runner, coordinator, command.shard(), post);
                     post.before(point, coordinator);
                 }
+                let began = Clock::now();
                 let answer = runner.carry_out(&command);
+                let took = began.elapsed();
                 agent.handle_answer(runner.now(), id, answer.clone());
                 if let Some(coordinator) = agent.coordinator() {
                     post.after(point, &command, &answer, coordinator);
+                    let event = Event {
+                        point,
+                        goal,
+                        wave,
+                        command: &command,
+                        answer: &answer,
+                        took,
+                    };
+                    post.told(&event, coordinator);
                 }
             }
             AgentAction::Wait { until } => {

@@ -12,5 +12,6 @@ mod reporter;
 pub mod runner;
 pub mod store;
 pub mod topology;
+pub mod verify;
 
-pub use reporter::Reporter;
+pub use reporter::{Reporter, write_report};

@@ -79,6 +79,11 @@ impl<'r, O: Observer> Reporter<'r, O> {
         &self.behind
     }
 
+    /// The same, to be told something.
+    pub fn behind_mut(&mut self) -> &mut O {
+        &mut self.behind
+    }
+
     /// Why the files couldn't be written, if so.
     pub fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
@@ -89,10 +94,7 @@ impl<'r, O: Observer> Reporter<'r, O> {
     /// # Errors
     /// What the file system says.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let json = serde_json::to_vec_pretty(&self.report)?;
-        fs::write(folder.join("report.json"), json)?;
-        fs::write(folder.join("report.md"), self.report.text())
+        write_report(&self.report, folder)
     }
 
     /// Counts a wave's rows when its first chunk is about to be read.
@@ -124,6 +126,18 @@ impl<'r, O: Observer> Reporter<'r, O> {
             self.behind.reported(&self.report, coordinator);
         }
     }
+}
+
+/// Writes a report into this folder, which is made if it isn't there: `report.json` and
+/// `report.md`.
+///
+/// # Errors
+/// What the file system says.
+pub fn write_report(report: &Report, folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let json = serde_json::to_vec_pretty(report)?;
+    fs::write(folder.join("report.json"), json)?;
+    fs::write(folder.join("report.md"), report.text())
 }
 
 impl<O: Observer> Observer for Reporter<'_, O> {

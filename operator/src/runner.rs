@@ -106,7 +106,7 @@ impl Runner {
         Instant::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
     }
 
-    /// Runs until the coordinator's work is over.
+    /// Runs until the coordinator's work is over, or a migration of one that stays has ended.
     pub fn run(&self, coordinator: &mut Coordinator, observer: &mut impl Observer) -> Ending {
         let mut closed_at: Option<Clock> = None;
         let (mut asked, mut shown) = (None, None);
@@ -159,6 +159,11 @@ impl Runner {
                     }
                 }
                 Action::Wait { until } => {
+                    // One that stays tells of the end when all that goes with it is written down.
+                    if let Some(ending) = coordinator.take_ending() {
+                        observer.ended(&ending, coordinator);
+                        return ending;
+                    }
                     observer.waiting(coordinator);
                     let ms = until.since(self.now()).min(20);
                     thread::sleep(Duration::from_millis(ms));

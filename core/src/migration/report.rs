@@ -198,8 +198,8 @@ impl Report {
         if matches!(answer, Answer::Refused(_) | Answer::Unreachable) {
             self.summary.failed_commands += 1;
         }
-        if point.goal == Move::Check {
-            // They are many, and their figures tell all.
+        if matches!(point.goal, Move::Check | Move::Tend) {
+            // They are many, and come between everything; figures tell all of them.
             return;
         }
         let rows = self.count(at, point, wave, command, answer);

@@ -37,6 +37,8 @@ pub enum Request {
         /// The shard.
         shard: ShardId,
     },
+    /// Go past the point of no return, where the settings ask for somebody's word.
+    AgreeToFinish,
 }
 
 /// A request that waits.

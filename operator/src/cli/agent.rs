@@ -10,16 +10,19 @@ use std::time::Duration;
 use clap::Args;
 use ringshift::Shard;
 use ringshift::migration::{
-    Agent as Machine, Answer, Command, Coordinator, Ending, Point, Settings,
+    Agent as Machine, Answer, Command, Coordinator, Ending, Health, Point, Settings,
 };
 use ringshift_operator::agent::{self, Post};
 use ringshift_operator::client::Stores;
-use ringshift_operator::runner::Runner;
+use ringshift_operator::runner::{Event, Runner};
 use ringshift_operator::store::{SqliteStore, Store};
 use ringshift_operator::topology::{FileTopology, TopologyStore};
 use serde_json::{Value, json};
 
 use crate::cli::CliError;
+use crate::cli::health::{HealthFile, World};
+use crate::cli::stores::Shelf;
+use crate::cli::story::Story;
 
 /// The lease of an agent that is told nothing else.
 const LEASE_MS: u32 = 2_000;
@@ -30,10 +33,16 @@ pub(super) struct Agent {
     /// The topology record, as a coordinator keeps it
     #[arg(long, value_name = "FILE")]
     topology: PathBuf,
-    /// The folder of the shards' SQLite files, each `NAME.db` unless the shard's endpoint says
-    /// otherwise; that of the topology record when left out
-    #[arg(long, value_name = "FOLDER")]
+    /// The folder of the shards' files, each `NAME.db` unless the shard's endpoint says otherwise,
+    /// or a path with {name} or {id} in it; the topology record's folder when left out
+    #[arg(long, value_name = "FOLDER|PATTERN")]
     stores: Option<PathBuf>,
+    /// Where report.json and report.md go when a migration ends that it led; beside the topology
+    /// record when left out
+    #[arg(long, value_name = "FOLDER")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    world: World,
     /// What this agent is called in what it prints
     #[arg(long, value_name = "NAME", default_value = "agent")]
     name: String,
@@ -69,9 +78,11 @@ pub(super) fn run(args: &Agent, out: &mut dyn Write) -> Result<(), CliError> {
         }
         None => None,
     };
-    let beside = args.topology.parent().unwrap_or(Path::new(""));
     let mut desk = Desk {
-        folder: args.stores.clone().unwrap_or_else(|| beside.to_owned()),
+        shelf: Shelf::new(args.stores.as_deref(), &args.topology),
+        story: Story::new(args.report.as_deref(), &args.topology),
+        health: args.world.file(),
+        utc_offset: args.world.utc_offset,
         name: args.name.clone(),
         json: args.json,
         freeze_at,
@@ -103,7 +114,10 @@ fn settings(path: &Path) -> Result<Settings, CliError> {
 
 /// Where an agent's stores are, and what it says.
 struct Desk<'o> {
-    folder: PathBuf,
+    shelf: Shelf,
+    story: Story,
+    health: HealthFile,
+    utc_offset: i16,
     name: String,
     json: bool,
     freeze_at: Option<Point>,
@@ -127,13 +141,7 @@ impl Desk<'_> {
 
 impl Post for Desk<'_> {
     fn open(&mut self, shard: &Shard) -> Option<Arc<dyn Store>> {
-        let file = if shard.endpoint.is_empty() {
-            format!("{}.db", shard.name)
-        } else {
-            shard.endpoint.clone()
-        };
-        let path = self.folder.join(file);
-        match SqliteStore::open(&path) {
+        match SqliteStore::open(self.shelf.path(shard)) {
             Ok(store) => Some(Arc::new(store)),
             Err(error) => {
                 let (shard, error) = (&shard.name, error.to_string());
@@ -171,6 +179,20 @@ impl Post for Desk<'_> {
         }
     }
 
+    fn told(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
+        self.story.told(event, coordinator);
+    }
+
+    fn health(&mut self) -> Option<Health> {
+        let health = self.health.news()?;
+        self.story.health(&health);
+        Some(health)
+    }
+
+    fn utc_offset_min(&mut self) -> i16 {
+        self.utc_offset
+    }
+
     fn leads(&mut self, leads: bool) {
         let (text, event) = if leads {
             ("leads", "lead")
@@ -188,6 +210,21 @@ impl Post for Desk<'_> {
             Ending::SteppedDown { term } => format!("stepped down for term {}", term.0),
             Ending::Stuck(error) => format!("can't go on: {error}"),
         };
-        self.say(&text, json!({ "event": "ended", "ending": ending }));
+        let report = match self.story.end(ending) {
+            Some(Ok(folder)) => Some(folder.to_string_lossy().into_owned()),
+            Some(Err(error)) => {
+                let text = format!("can't write the report: {error}");
+                self.say(
+                    &text,
+                    json!({ "event": "no-report", "error": error.to_string() }),
+                );
+                None
+            }
+            None => None,
+        };
+        self.say(
+            &text,
+            json!({ "event": "ended", "ending": ending, "report": report }),
+        );
     }
 }

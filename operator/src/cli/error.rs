@@ -20,6 +20,14 @@ pub(crate) enum CliError {
     Refused(String),
     /// Keys that were refused, each named already.
     Keys(u64),
+    /// Two sides differ, or rows are where they shouldn't be; they are listed already.
+    Mismatches(u64),
+    /// The migration is paused; the text says how to go on.
+    Paused(String),
+    /// The migration went back to where it began, and wasn't asked to.
+    RolledBack(String),
+    /// Nobody has heard the request in time.
+    Unheard(String),
     /// Standard input can't be read.
     Input(io::Error),
     /// Standard output can't be written.
@@ -52,7 +60,13 @@ impl CliError {
                 text
             }
             Self::Keyspace(error) => error.to_string(),
-            Self::Usage(text) | Self::Refused(text) => text.clone(),
+            Self::Usage(text)
+            | Self::Refused(text)
+            | Self::Paused(text)
+            | Self::RolledBack(text)
+            | Self::Unheard(text) => text.clone(),
+            Self::Mismatches(1) => "1 key is not as it should be".to_owned(),
+            Self::Mismatches(keys) => format!("{keys} keys are not as they should be"),
             Self::Keys(1) => "1 key was refused".to_owned(),
             Self::Keys(refused) => format!("{refused} keys were refused"),
             Self::Input(error) => format!("can't read standard input: {error}"),
@@ -63,6 +77,10 @@ impl CliError {
     pub(super) const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Mismatches(_) => 3,
+            Self::Paused(_) => 4,
+            Self::RolledBack(_) => 5,
+            Self::Unheard(_) => 6,
             Self::Topology(..)
             | Self::Keyspace(_)
             | Self::Refused(_)

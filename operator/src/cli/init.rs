@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ringshift::{KeyspaceTopology, ShardId, ShardState, ShardTopology, Topology};
-use ringshift_operator::topology::TopologyError;
+use ringshift_operator::topology::{FileTopology, TopologyError, TopologyStore, read_snapshot};
 
 use crate::cli::CliError;
 
@@ -33,15 +33,21 @@ pub(super) struct Init {
         long,
         value_name = "N",
         conflicts_with = "shard",
-        required_unless_present = "shard"
+        required_unless_present_any = ["shard", "from"]
     )]
     shards: Option<u32>,
     /// A shard: its number, its name, and if you like its weight and its zone; may be repeated
     #[arg(long, value_name = "ID=NAME[,WEIGHT[,ZONE]]")]
     shard: Vec<String>,
+    /// Make a coordinator's record of this topology file: what a migration needs
+    #[arg(long, value_name = "TOPOLOGY", conflicts_with_all = ["shards", "shard", "cluster", "keyspace", "bits"])]
+    from: Option<PathBuf>,
 }
 
 pub(super) fn run(init: &Init, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Some(from) = &init.from {
+        return record(init, from, out);
+    }
     let topology = Topology {
         cluster: init.cluster.clone(),
         lease_ms: 0,
@@ -62,6 +68,16 @@ pub(super) fn run(init: &Init, out: &mut dyn Write) -> Result<(), CliError> {
         "wrote {path}; try: ringshift route --topology {path} some-key"
     )?;
     Ok(())
+}
+
+fn record(init: &Init, from: &Path, out: &mut dyn Write) -> Result<(), CliError> {
+    let snapshot = read_snapshot(from).map_err(CliError::topology(from))?;
+    FileTopology::new(&init.file)
+        .create(&snapshot)
+        .map_err(CliError::topology(&init.file))?;
+    let path = init.file.display();
+    let text = format!("wrote {path}; try: ringshift status --topology {path}");
+    Ok(writeln!(out, "{text}")?)
 }
 
 fn write_new(init: &Init, text: &[u8]) -> Result<(), CliError> {

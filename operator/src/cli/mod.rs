@@ -3,16 +3,30 @@
 mod adopt;
 mod advise;
 mod agent;
+mod ask;
+mod carry;
 mod error;
 mod explain;
+mod follow;
+mod health;
 mod init;
+mod interrupt;
 mod keys;
+mod leader;
 mod output;
 mod plan;
+mod progress;
+mod readmit;
+mod reshard;
 mod route;
 mod serve;
 mod show;
+mod status;
+mod stores;
+mod story;
+mod verify;
 mod wish;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -25,9 +39,14 @@ pub(crate) use error::CliError;
 
 const ENDING: &str = "\
 Exit codes:
-  0  done
-  1  refused or failed; standard error says why
-  2  the command line was not understood
+    0  done
+    1  refused or failed; standard error says why, and what to do
+    2  the command line was not understood
+    3  verify has found keys that differ, or rows astray
+    4  the migration is paused, or waits for somebody's word; or reshard no longer looks on
+    5  the migration went back to where it began, by itself or at somebody else's wish
+    6  nobody leads, or who leads has not heard the request in time
+  130  a second Ctrl-C: left at once, the migration stands as it is
 
 A topology file is a topology in JSON, a snapshot's bytes, or a coordinator's record; which of
 them is told by how it begins.";
@@ -66,6 +85,27 @@ enum Command {
     /// Say what a change would move, how, for how long, and whether it can be undone; changes nothing
     #[command(after_help = ENDING)]
     Plan(Box<plan::Plan>),
+    /// Begin a plan, and carry it out in the foreground; Ctrl-C pauses it
+    #[command(after_help = ENDING)]
+    Reshard(Box<reshard::Reshard>),
+    /// Say where a migration stands, what it waits for, and what comes next
+    #[command(after_help = ENDING)]
+    Status(status::Status),
+    /// Have a migration pause after its present move, in a safe state
+    #[command(after_help = ENDING)]
+    Pause(ask::Pause),
+    /// Go on with a migration that was paused
+    #[command(after_help = ENDING)]
+    Resume(ask::Resume),
+    /// Take a migration back to where it began
+    #[command(name = "rollback", after_help = ENDING)]
+    RollBack(ask::RollBack),
+    /// Take back a shard that was shut because its file is older than it was
+    #[command(after_help = ENDING)]
+    Readmit(ask::Readmit),
+    /// Compare both sides of each wave, and look for rows on shards that shouldn't have them
+    #[command(after_help = ENDING)]
+    Verify(verify::Verify),
     /// Hand the routing state out over HTTP, until Ctrl-C
     #[command(after_help = ENDING)]
     Serve(serve::Serve),
@@ -122,6 +162,13 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Adopt(adopt) => adopt::run(&adopt, out),
         Command::Show(show) => show::run(&show, out),
         Command::Plan(plan) => plan::run(&plan, out),
+        Command::Reshard(reshard) => reshard::run(&reshard, out),
+        Command::Status(status) => status::run(&status, out),
+        Command::Pause(pause) => ask::pause(&pause, out),
+        Command::Readmit(readmit) => ask::readmit(&readmit, out),
+        Command::Resume(resume) => ask::resume(&resume, out),
+        Command::RollBack(back) => ask::roll_back(&back, out),
+        Command::Verify(verify) => verify::run(&verify, out),
         Command::Serve(serve) => serve::run(&serve, out),
     }
 }

@@ -382,7 +382,10 @@ impl Coordinator {
 
     /// The last request that was not only heard, but written down.
     fn heard(&self) -> u64 {
-        let open = self.undecided || self.wanted.is_some() || self.tending.readmit.is_some();
+        let begins = matches!(&self.task, Task::Move(run)
+            if run.goal == Move::Enlist && run.stage == Stage::Log);
+        let wanted = self.wanted.is_some() || begins;
+        let open = self.undecided || wanted || self.tending.readmit.is_some();
         if open {
             self.tending.heard.saturating_sub(1)
         } else {
@@ -406,6 +409,7 @@ impl Coordinator {
             Request::Resume if !idle => self.resume(),
             Request::RollBack { reason } if !idle => self.roll_back(&reason),
             Request::Readmit { shard } => self.readmit(shard),
+            Request::AgreeToFinish if !idle => self.agree_to_finish(),
             _ => {}
         }
     }

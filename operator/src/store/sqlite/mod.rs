@@ -8,6 +8,7 @@ mod batch;
 mod bulk;
 mod checkpoint;
 mod command;
+mod held;
 mod lane;
 mod open;
 mod pool;
