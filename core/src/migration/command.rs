@@ -231,7 +231,7 @@ pub enum Command {
         slots: Vec<Slot>,
     },
     /// Shard: of the keys that the domain holds in these slots, the `limit` whose
-    /// [`xxh3`](crate::hash::xxh3) under `seed` is lowest; checked as a read. [`Answer::Keys`] or
+    /// [`xxh3`] under `seed` is lowest; checked as a read. [`Answer::Keys`] or
     /// [`Answer::Refused`].
     Sample {
         /// The shard.
