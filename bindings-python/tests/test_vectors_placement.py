@@ -211,6 +211,7 @@ def test_ramps(case: dict[str, Any]) -> None:
         "from": 1, "to": 2,
         "slots": [{"start": 0, "end": 16}], "drained": 0, "authority_epoch": 1,
         "ramp_ppm": 0, "shadow_ppm": 0, "strict": False,
+        "lease_ms": 0, "matches": None, "origin": None, "pins": False,
     }  # fmt: skip
     checks = {int(ppm): inside for ppm, inside in case["inside"].items()}
     checks |= {case["position"]: False, case["position"] + 1: True}

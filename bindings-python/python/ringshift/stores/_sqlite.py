@@ -90,7 +90,9 @@ class SqliteStore:
         done = self._tried(batch.shard, partial(_batch, batch=batch, requests=requests))
         return done if isinstance(done, BatchResponse) else BatchResponse(BatchReply.failed(done))
 
-    def _tried(self, shard: int, work: Callable[[ShardFile], T]) -> T | Literal["not_sent", "maybe_applied", "rejected"]:
+    def _tried(
+        self, shard: int, work: Callable[[ShardFile], T]
+    ) -> T | Literal["not_sent", "maybe_applied", "rejected"]:
         try:
             return work(self.file(shard))
         except Unknown as error:
@@ -102,7 +104,12 @@ class SqliteStore:
                 raise
             return self._failed(shard, error, "not_sent")
 
-    def _failed(self, shard: int, error: BaseException, failure: Literal["not_sent", "maybe_applied", "rejected"]) -> Literal["not_sent", "maybe_applied", "rejected"]:
+    def _failed(
+        self,
+        shard: int,
+        error: BaseException,
+        failure: Literal["not_sent", "maybe_applied", "rejected"],
+    ) -> Literal["not_sent", "maybe_applied", "rejected"]:
         if not isinstance(error, RingshiftError):
             error = failed(self.path(shard), error)
         self.last_error = error

@@ -22,7 +22,8 @@ class HttpTopology:
 
     Asks `GET` with `If-None-Match: "<epoch>-<digest>"`, and `Prefer: wait=<seconds>` to watch; a
     server answers 200 with the bytes, 304, or 226 with the delta from the snapshot that was got
-    last (`A-IM: ringshift-delta`), which is made whole here. Redirects are not followed and no proxy is used.
+    last (`A-IM: ringshift-delta`), which is made whole here. Redirects are not followed and no
+    proxy is used.
     """
 
     def __init__(
