@@ -34,7 +34,7 @@ export class Lab {
   world;
   /** The highest shard number that was ever given. */
   #last = 0;
-  /** @type {{ of: Snapshot, list: Uint16Array } | null} */
+  /** @type {{ of: World["snapshot"], list: Uint16Array } | null} */
   #owners = null;
   /** @type {(() => void)[]} */
   #listeners = [];
