@@ -41,6 +41,34 @@ CASE WHEN EXISTS (SELECT 1 FROM ringshift_scope) THEN (WITH RECURSIVE up (scope,
     };
 }
 
+/// The machine's clock, in milliseconds since 1970.
+macro_rules! clock {
+    () => {
+        "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+    };
+}
+
+/// What decides about a request, and `$more` of the row.
+#[rustfmt::skip]
+macro_rules! look {
+    ($more:literal) => {
+        concat!("\
+SELECT m.term, m.revision, k.bits, coalesce(", apart!("?2", "?3", "?4"), ", s.domain), s.floor,
+       g.keyspace, CASE m.shut WHEN 0 THEN g.epoch ELSE 0 END,
+       CASE WHEN g.role = 4
+              AND ", clock!(), " >= g.lease_from
+              AND ", clock!(), " < g.lease_until
+            THEN 3 ELSE g.role END, g.closed, g.drained, g.in_wave, g.authority_epoch,
+       r.version, r.op, r.value IS NULL", $more, "
+FROM ringshift_meta AS m
+LEFT JOIN ringshift_guard AS g ON g.domain = ?1
+LEFT JOIN ringshift_keyspace AS k ON k.keyspace = ?2
+LEFT JOIN ringshift_slot AS s ON s.keyspace = ?2 AND s.slot = ?3
+LEFT JOIN ringshift_row AS r ON r.keyspace = ?2 AND r.key = ?4
+WHERE m.id = 1")
+    };
+}
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
         $($(#[$doc])* pub const $name: &str = $text;)*
@@ -82,7 +110,7 @@ SELECT format, revision, term, incarnation, synced, shut FROM ringshift_meta WHE
     SHUT_SET = "UPDATE ringshift_meta SET shut = ?1 WHERE id = 1";
 
     /// The clock that leases are counted by: milliseconds since 1970, as this machine has them.
-    CLOCK = "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
+    CLOCK = concat!("SELECT ", clock!());
 
     /// The lease of a domain. Domain. From, until.
     LEASE = "SELECT lease_from, lease_until FROM ringshift_guard WHERE domain = ?1";
@@ -94,38 +122,12 @@ SELECT format, revision, term, incarnation, synced, shut FROM ringshift_meta WHE
     /// transaction. Domain of the fence, keyspace, slot, key.
     ///
     /// Term; revision; bits; holder; floor; the guard row of the fence's domain as it is in force at
-    /// this moment, see [`in_force`](crate::in_force) (keyspace, epoch, role, closed, drained, in-wave, authority epoch); the row (version, operation, whether it
-    /// is a tombstone, value).
-    LOOK_READ = concat!("\
-SELECT m.term, m.revision, k.bits, coalesce(", apart!("?2", "?3", "?4"), ", s.domain), s.floor,
-       g.keyspace, CASE m.shut WHEN 0 THEN g.epoch ELSE 0 END,
-       CASE WHEN g.role = 4
-              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) >= g.lease_from
-              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) < g.lease_until
-            THEN 3 ELSE g.role END, g.closed, g.drained, g.in_wave, g.authority_epoch,
-       r.version, r.op, r.value IS NULL, r.value
-FROM ringshift_meta AS m
-LEFT JOIN ringshift_guard AS g ON g.domain = ?1
-LEFT JOIN ringshift_keyspace AS k ON k.keyspace = ?2
-LEFT JOIN ringshift_slot AS s ON s.keyspace = ?2 AND s.slot = ?3
-LEFT JOIN ringshift_row AS r ON r.keyspace = ?2 AND r.key = ?4
-WHERE m.id = 1");
+    /// this moment, see [`in_force`](crate::in_force) (keyspace, epoch, role, closed, drained,
+    /// in-wave, authority epoch); the row (version, operation, whether it is a tombstone, value).
+    LOOK_READ = look!(", r.value");
 
     /// The same for a write, without the value: run it inside the write's transaction.
-    LOOK_WRITE = concat!("\
-SELECT m.term, m.revision, k.bits, coalesce(", apart!("?2", "?3", "?4"), ", s.domain), s.floor,
-       g.keyspace, CASE m.shut WHEN 0 THEN g.epoch ELSE 0 END,
-       CASE WHEN g.role = 4
-              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) >= g.lease_from
-              AND CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) < g.lease_until
-            THEN 3 ELSE g.role END, g.closed, g.drained, g.in_wave, g.authority_epoch,
-       r.version, r.op, r.value IS NULL
-FROM ringshift_meta AS m
-LEFT JOIN ringshift_guard AS g ON g.domain = ?1
-LEFT JOIN ringshift_keyspace AS k ON k.keyspace = ?2
-LEFT JOIN ringshift_slot AS s ON s.keyspace = ?2 AND s.slot = ?3
-LEFT JOIN ringshift_row AS r ON r.keyspace = ?2 AND r.key = ?4
-WHERE m.id = 1");
+    LOOK_WRITE = look!("");
 
     /// The value that a refused put-if found. Keyspace, key.
     VALUE = "SELECT value FROM ringshift_row WHERE keyspace = ?1 AND key = ?2";
