@@ -5,6 +5,7 @@ import { Snapshot } from 'ringshift';
 import type { Attempt, Batch, BatchReply, BatchResponse, Content, Decision, Reply, Request } from 'ringshift';
 import * as check from './check.js';
 import { Held } from './held.js';
+import { read } from './read.js';
 import { attempt as attemptOf, content as contentOf, contents, packed } from './requests.js';
 import type { Response } from './types.js';
 
@@ -16,17 +17,6 @@ export function fromTopology(topology: object | string): Snapshot {
     return Snapshot.decode(made.encode());
   } finally {
     made.free();
-  }
-}
-
-/** Hands a snapshot to `use`, read into this module. */
-function read<T>(snapshot: Snapshot | Uint8Array, use: (held: raw.Snapshot) => T): T {
-  const bytes = snapshot instanceof Uint8Array ? snapshot : check.object(snapshot, 'a snapshot').encode?.();
-  const held = raw.Snapshot.decode(check.binary(bytes, 'a snapshot'));
-  try {
-    return use(held);
-  } finally {
-    held.free();
   }
 }
 

@@ -4,19 +4,9 @@ import * as raw from 'ringshift-gen';
 import type { Snapshot } from 'ringshift';
 import * as check from './check.js';
 import { Held, held, text } from './held.js';
+import { read } from './read.js';
 import { packed } from './requests.js';
 import type { BatchReply, Policy, TransactionStep } from './types.js';
-
-/** Hands a snapshot to `use`, read into this module. */
-function read<T>(snapshot: Snapshot | Uint8Array, use: (held: raw.Snapshot) => T): T {
-  const bytes = snapshot instanceof Uint8Array ? snapshot : check.object(snapshot, 'a snapshot').encode?.();
-  const held = raw.Snapshot.decode(check.binary(bytes, 'a snapshot'));
-  try {
-    return use(held);
-  } finally {
-    held.free();
-  }
-}
 
 /** What pins a transaction's keys, by one snapshot after another. */
 export class Pins extends Held<raw.Pins> {

@@ -73,16 +73,9 @@ mod tests {
     #[test]
     fn steps_are_chosen_by_name_in_their_own_order() {
         assert_eq!(names(&["model", "fmt"]), Ok(vec!["fmt", "model"]));
-        assert_eq!(
-            names(&["--from", "model"]),
-            Ok(vec![
-                "model",
-                "build",
-                "kills",
-                "live-reshard",
-                "three-languages"
-            ])
-        );
+        let whole: Vec<_> = STEPS.iter().map(|s| s.name).collect();
+        let model = whole.iter().position(|n| *n == "model").unwrap();
+        assert_eq!(names(&["--from", "model"]), Ok(whole[model..].to_vec()));
         assert_eq!(names(&[]).map(|n| n.len()), Ok(STEPS.len()));
         assert!(names(&["--from", "nothing"]).is_err_and(|e| e.contains("`nothing`")));
         assert!(names(&["--from"]).is_err());
