@@ -4,6 +4,7 @@
 //! prints what it runs, and a line that it prints can be pasted into a shell.
 
 mod bench;
+mod broken;
 mod gate;
 mod imports;
 mod js;
@@ -50,6 +51,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "measure the packages; --language js|python --json FILE",
         run: bench::run,
+    },
+    Command {
+        name: "break",
+        about: "take a protection out, and see it missed; all, --list, RACE, NAME",
+        run: broken::run,
     },
     Command {
         name: "imports",

@@ -173,3 +173,41 @@ fn rows_of_an_install_are_judged_one_by_one() {
     assert_eq!(guard.row(DomainId(1)).map(|r| r.epoch), Some(e(5)));
     assert_eq!(guard.row(DomainId(2)).map(|r| r.epoch), Some(e(6)));
 }
+
+#[test]
+fn a_close_is_of_exactly_one_epoch() {
+    let mut guard = Guard::default();
+    let install = InstallRow {
+        row: row(5, Role::Authority),
+        claims: Vec::new(),
+    };
+    assert_eq!(guard.install(TERM, &[install]), Ok(()));
+    // A late one of an older barrier, and one of a barrier that isn't installed here.
+    for other in [4, 6] {
+        let found = guard.close(TERM, D, e(other));
+        assert_eq!(found.map(|row| row.map(|row| row.closed)), Ok(Some(false)));
+    }
+    let found = guard.close(TERM, D, e(5));
+    assert_eq!(found.map(|row| row.map(|row| row.closed)), Ok(Some(true)));
+}
+
+#[test]
+fn another_epoch_ends_the_lease_of_the_one_before() {
+    let mut guard = Guard::default();
+    let leased = |epoch| InstallRow {
+        row: row(epoch, Role::LeasedMirror),
+        claims: Vec::new(),
+    };
+    let role = |guard: &Guard| guard.in_force(D).map(|row| row.role);
+    assert_eq!(guard.install(TERM, &[leased(1)]), Ok(()));
+    let fence = |epoch| Fence {
+        domain: D,
+        epoch: e(epoch),
+    };
+    assert_eq!(guard.grant(TERM, fence(1), 0, 1_000), Ok(()));
+    assert_eq!(role(&guard), Some(Role::ReadableMirror));
+    assert_eq!(guard.install(TERM, &[leased(2)]), Ok(()));
+    assert_eq!(role(&guard), Some(Role::LeasedMirror));
+    assert_eq!(guard.grant(TERM, fence(2), 0, 1_000), Ok(()));
+    assert_eq!(role(&guard), Some(Role::ReadableMirror));
+}

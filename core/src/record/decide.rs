@@ -128,3 +128,36 @@ impl Record {
         Some(next)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that fails should say where")]
+mod tests {
+    use super::*;
+    use crate::snapshot::Topology;
+
+    fn record() -> Record {
+        let text = r#"{"cluster":"demo","keyspaces":{"k":{}},"shards":[{"id":1,"name":"a"}]}"#;
+        let topology: Topology = serde_json::from_str(text).unwrap();
+        Record::first(Arc::new(topology.snapshot().unwrap()))
+    }
+
+    /// Two that were given the same term, or one that asks again and another that comes late.
+    #[test]
+    fn race_9_one_term_has_one_leader() {
+        let first = record();
+        let lead = |nonce| Command::Lead {
+            term: Term(1),
+            nonce,
+        };
+        let (answer, next) = first.decide(&lead(7));
+        assert!(matches!(answer, Answer::Loaded { .. }), "{answer:?}");
+        let taken = next.unwrap();
+        assert!(matches!(
+            taken.decide(&lead(7)),
+            (Answer::Loaded { .. }, None)
+        ));
+        let current = Term(1);
+        let (answer, next) = taken.decide(&lead(8));
+        assert_eq!((answer, next), (Answer::TermLost { current }, None));
+    }
+}

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use ringshift::migration::{
     Action, Answer, Command, CommandId, Coordinator, Ending, Log, Mark, Settings,
 };
+use ringshift::record::{Desk, Record};
 use ringshift::{
     Attempt, AttemptId, AttemptKind, Instant, Operation, OperationError, Outcome, Payload, Plan,
     Policy, Router, ShardId, Snapshot, Step, Term,
@@ -299,41 +300,27 @@ impl World {
         }
     }
 
-    /// The topology register.
+    /// The topology register. `None`: the command is a shard's.
     fn at_register(state: &mut State, command: &Command) -> Option<Answer> {
-        let lost = |state: &State| Answer::TermLost {
-            current: state.term,
+        if command.shard().is_some() {
+            return None;
+        }
+        let record = Record {
+            term: state.term,
+            snapshot: state.snapshot.clone(),
+            log: state.log.clone(),
+            beat: 0,
+            desk: Desk {
+                // Every shard says the same of itself for ever.
+                marks: [1, 2].map(says).to_vec(),
+                ..Desk::default()
+            },
         };
-        Some(match command {
-            Command::Lead { term, .. } if *term < state.term => lost(state),
-            Command::Lead { term, .. } => {
-                state.term = *term;
-                Answer::Loaded {
-                    snapshot: state.snapshot.clone(),
-                    log: state.log.clone(),
-                    // Every shard says the same of itself for ever.
-                    marks: [1, 2].map(says).to_vec(),
-                }
-            }
-            Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term != state.term => {
-                lost(state)
-            }
-            Command::Swap { snapshot, .. } if *snapshot == state.snapshot => Answer::Swapped,
-            Command::Swap { expected, .. } if *expected != state.snapshot.epoch() => {
-                Answer::EpochLost {
-                    current: state.snapshot.epoch(),
-                }
-            }
-            Command::Swap { snapshot, log, .. } => {
-                (state.snapshot, state.log) = (snapshot.clone(), log.clone());
-                Answer::Swapped
-            }
-            Command::SaveLog { log, .. } => {
-                state.log = log.clone();
-                Answer::Logged
-            }
-            _ => return None,
-        })
+        let (answer, next) = record.decide(command);
+        if let Some(next) = next {
+            (state.term, state.snapshot, state.log) = (next.term, next.snapshot, next.log);
+        }
+        Some(answer)
     }
 
     fn deliver(&self, state: &mut State, message: Message) {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ringshift::migration::{Command, Move, Stage};
+use ringshift::migration::{Command, Move, Settings, Stage};
 use ringshift::{OperationError, ShardId, Snapshot};
 
 use super::client::{Client, End};
@@ -18,13 +18,27 @@ use super::world::{FROM, MOVES, STAYS, TO, World, settings};
 struct Way {
     turn: Option<Move>,
     late: Option<Move>,
+    /// In one barrier, instead of a ramp and a switch.
+    offline: bool,
 }
 
 const fn way(turn: Option<Move>, late: Option<Move>) -> Way {
-    Way { turn, late }
+    let offline = false;
+    Way {
+        turn,
+        late,
+        offline,
+    }
 }
 
-const WAYS: [Way; 8] = [
+const fn offline(turn: Option<Move>) -> Way {
+    Way {
+        offline: true,
+        ..way(turn, None)
+    }
+}
+
+const WAYS: [Way; 10] = [
     way(None, None),
     way(Some(Move::Copy), None),
     way(Some(Move::Ramp(0)), None),
@@ -33,6 +47,8 @@ const WAYS: [Way; 8] = [
     way(None, Some(Move::Switch)),
     way(Some(Move::Ramp(0)), Some(Move::Unread)),
     way(Some(Move::Switch), Some(Move::SwitchBack)),
+    offline(None),
+    offline(Some(Move::Finish)),
 ];
 
 /// A world somewhere along a way, with every map that was ever in force.
@@ -45,7 +61,10 @@ struct Place {
 
 impl Place {
     fn start(way: Way) -> Self {
-        let mut w = World::new(settings());
+        let mut w = World::new(Settings {
+            offline: way.offline,
+            ..settings()
+        });
         w.put(MOVES, 1);
         w.put(STAYS, 1);
         let maps = vec![w.snapshot.clone()];
@@ -200,6 +219,7 @@ fn the_place_of_reads_installs_first() {
         ("cancel", "ended-from", FROM),
         ("finish", "ended-to", TO),
         ("mirror", "double-write", TO),
+        ("offline", "reversed", FROM),
         ("ramp", "read-new", FROM),
         ("switch", "reversed", TO),
         ("switch-back", "double-write", TO),
@@ -241,6 +261,7 @@ fn both_shards_are_closed_and_drained_when_reads_or_writes_move() {
         ("abort", "double-write", false),
         ("abort", "read-new", true),
         ("abort", "reversed", false),
+        ("offline", "double-write", true),
         ("ramp", "double-write", true),
         ("switch", "read-new", true),
         ("switch-back", "reversed", true),

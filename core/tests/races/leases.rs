@@ -166,6 +166,25 @@ fn race_29_grants_stop_first_and_belong_to_their_epoch() {
     );
 }
 
+/// `to` answers again while its leases are waited out: it gets none, since nobody would wait for
+/// that one.
+#[test]
+fn race_29_who_is_back_within_a_step_back_gets_no_lease() {
+    let mut w = world();
+    without_to(&mut w, Move::StepBack, Stage::CloseFrom);
+    // Closed; from now on the end of every lease is waited for.
+    w.step();
+    loop {
+        let errand = w.errand();
+        if errand.point.stage == Stage::InstallFirst {
+            break;
+        }
+        assert_ne!(errand.point.stage, Stage::Grant);
+        assert_ne!(errand.point.stage, Stage::Time);
+        w.step();
+    }
+}
+
 /// `to` dies: the wave steps back within lease + 2 s, nothing acknowledged is lost, and other keys
 /// never wait. Back again, `to` gets its install before anything else.
 #[test]

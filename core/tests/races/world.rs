@@ -1,7 +1,7 @@
 //! A world whose schedule the test picks: two shards, a topology register, a coordinator and
 //! clients, and nothing moves until it is told to.
 //!
-//! Operation, guard and coordinator are the core's own; this file only carries messages. A world
+//! Operation, guard, record and coordinator are the core's own; this file only carries messages. A world
 //! can be cloned, to see what would follow from one step and then take another.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use ringshift::migration::{
     Action, Answer, Checks, ChunkId, Command, CommandId, Coordinator, Ending, Log, Mark, Move,
     PlannedWave, Point, Settings, Stage, Throttle, home_installs,
 };
+use ringshift::record::{Desk, Record};
 use ringshift::{
     Epoch, GuardRow, Instant, KeyspaceId, Match, Phase, Refusal, Router, ShardId, Slot, SlotRange,
     Snapshot, Term, Topology, Version, Wave,
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) log: Log,
     term: Term,
+    /// The nonce of who leads.
+    leader: u64,
     pub(crate) marks: Vec<Mark>,
     pub(crate) shards: BTreeMap<ShardId, Shard>,
     settings: Arc<Settings>,
@@ -123,6 +126,7 @@ impl World {
             snapshot,
             log: Log::default(),
             term: Term(1),
+            leader: 0,
             marks: Vec::new(),
             shards,
             coordinator: Coordinator::new(Term(1), settings.clone(), None, Instant::ZERO),
@@ -348,45 +352,24 @@ impl World {
     }
 
     fn at_register(&mut self, command: &Command) -> Answer {
-        let current = self.term;
-        match command {
-            Command::Lead { term, .. } if *term >= current => {
-                self.term = *term;
-                Answer::Loaded {
-                    snapshot: self.snapshot.clone(),
-                    log: self.log.clone(),
-                    marks: self.marks.clone(),
-                }
-            }
-            Command::Renew { term, marks, .. } if *term == current => {
-                for mark in marks {
-                    self.marks.retain(|known| known.shard != mark.shard);
-                    self.marks.push(*mark);
-                }
-                Answer::Renewed { request: None }
-            }
-            Command::Swap { term, .. } | Command::SaveLog { term, .. } if *term == current => {
-                self.put_down(command)
-            }
-            _ => Answer::TermLost { current },
+        let record = Record {
+            term: self.term,
+            snapshot: self.snapshot.clone(),
+            log: self.log.clone(),
+            beat: 0,
+            desk: Desk {
+                leader: self.leader,
+                marks: self.marks.clone(),
+                ..Desk::default()
+            },
+        };
+        let (answer, next) = record.decide(command);
+        if let Some(next) = next {
+            (self.term, self.leader) = (next.term, next.desk.leader);
+            (self.snapshot, self.log) = (next.snapshot, next.log);
+            self.marks = next.desk.marks;
         }
-    }
-
-    fn put_down(&mut self, command: &Command) -> Answer {
-        let current = self.snapshot.epoch();
-        match command {
-            Command::Swap { snapshot, .. } if *snapshot == self.snapshot => Answer::Swapped,
-            Command::Swap { expected, .. } if *expected != current => Answer::EpochLost { current },
-            Command::Swap { snapshot, log, .. } => {
-                (self.snapshot, self.log) = (snapshot.clone(), log.clone());
-                Answer::Swapped
-            }
-            Command::SaveLog { log, .. } => {
-                self.log = log.clone();
-                Answer::Logged
-            }
-            _ => panic!("not for the register: {command:?}"),
-        }
+        answer
     }
 
     /// The wave in force.
