@@ -98,6 +98,7 @@ pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
             matches: None,
             origin: None,
             pins: false,
+            switching: false,
         });
     }
     Snapshot::build(draft).map_err(|e| e.to_string())
@@ -150,6 +151,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
             matches: None,
             origin: None,
             pins: false,
+            switching: false,
         });
         domain.0 += 2;
     }
@@ -171,6 +173,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
         matches: Some(Match::Prefix(b"bolt:".to_vec())),
         origin: None,
         pins: true,
+        switching: false,
     });
     Snapshot::build(draft).map_err(|e| e.to_string())
 }
