@@ -65,7 +65,6 @@ fn batch_of(numbers: &[i64]) -> Answer<Batch> {
             shard: attempt.shard,
             parts,
             blocking: true,
-            unfenced: None,
         }),
         _ => Err(Fault::argument("a batch has at least one part")),
     }
