@@ -114,7 +114,7 @@ impl Story {
     fn everybody(&mut self) {
         for (map, until) in self.maps() {
             self.last = self.last % 250 + 1;
-            let value = if self.last % 3 == 0 {
+            let value = if self.last.is_multiple_of(3) {
                 NOTHING
             } else {
                 self.last
