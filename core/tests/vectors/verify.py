@@ -28,9 +28,7 @@ def same(ours, theirs, where):
     global checked
     checked += 1
     if ours != theirs:
-        raise SystemExit(
-            f"{where}: the specification gives {ours!r}, the file {theirs!r}"
-        )
+        raise SystemExit(f"{where}: the specification gives {ours!r}, the file {theirs!r}")
 
 
 def xxh3(data, seed):
@@ -224,14 +222,8 @@ def balanced(present, weights):
     line = []
     for rank, (index, count) in enumerate(sorted(gives.items())):
         phase = rank * 0x9E3779B9 % 2**32
-        own = (
-            [slot for slot, owner in enumerate(present) if owner == index]
-            if count
-            else []
-        )
-        line += [
-            ((k * 2**32 + phase) // count, slot) for k, slot in enumerate(own[:count])
-        ]
+        own = [slot for slot, owner in enumerate(present) if owner == index] if count else []
+        line += [((k * 2**32 + phase) // count, slot) for k, slot in enumerate(own[:count])]
     line = [slot for _, slot in sorted(line)]
     table = list(present)
     for index in sorted(target):
@@ -363,10 +355,7 @@ def in_ketama(ketama, part):
             for point in words(f"{server['name']}-{n}".encode())
         }
     )
-    lengths = [
-        (point - before - 1) % 2**32 + 1
-        for before, point in zip(points[-1:] + points, points)
-    ]
+    lengths = [(point - before - 1) % 2**32 + 1 for before, point in zip(points[-1:] + points, points)]
     spare = (1 << ketama["bits"]) - len(points)
     starts = [n + sum(lengths[:n]) * spare // 2**32 for n in range(len(points) + 1)]
     hashed = words(part)[0]
@@ -494,18 +483,9 @@ def check_codes(file):
     cases = file["codes"]["cases"]
     slugs = [case["code"] for case in cases]
     same(len(set(slugs)), len(slugs), "codes")
-    same(
-        all(slug.replace("_", "").isalpha() and slug.islower() for slug in slugs),
-        True,
-        "codes",
-    )
+    same(all(slug.replace("_", "").isalpha() and slug.islower() for slug in slugs), True, "codes")
     # What this file provokes must be among them.
-    same(
-        {"key_type", "key_encoding", "key_too_long", "key_parts", "topology"}
-        <= set(slugs),
-        True,
-        "codes",
-    )
+    same({"key_type", "key_encoding", "key_too_long", "key_parts", "topology"} <= set(slugs), True, "codes")
     print(f"codes: {len(cases)} cases agree")
 
 
