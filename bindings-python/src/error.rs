@@ -35,6 +35,7 @@ from_core!(
     ringshift::SnapshotError,
     ringshift::UnknownKeyspace,
     ringshift::UnknownAttempt,
+    ringshift::Unleased,
     ringshift::migration::PlanError,
     ringshift::record::RecordError,
     ringshift::store::Damaged,

@@ -89,7 +89,8 @@ impl Operation {
         policy: &GivenPolicy<'_>,
         now: u64,
     ) -> Result<Self, Error> {
-        let plan = keyspace.get().plan(key)?;
+        // No lease is handed in here yet.
+        let plan = keyspace.get().plan(key)?.fenced()?;
         Ok(Self(kind(plan, policy_of(policy), Instant::from_millis(now)).into()))
     }
 }

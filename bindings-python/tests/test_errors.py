@@ -64,6 +64,14 @@ def failed(code: str) -> Callable[[], None]:
     return fail
 
 
+UNFENCED = Snapshot.from_topology(
+    {
+        "cluster": "demo",
+        "keyspaces": {"orders": {}},
+        "shards": [{"id": 1, "name": "theirs", "unfenced": True}],
+        "client_lease": {"lease_ms": 1_000, "attempt_ms": 200, "margin_ms": 100},
+    }
+)
 # How each slug comes about that this half of the package can say. What a client, a store or a
 # topology source says is provoked by their own tests.
 PROVOKED: dict[str, Callable[[], object]] = {
@@ -87,6 +95,7 @@ PROVOKED: dict[str, Callable[[], object]] = {
     "unknown_attempt": lambda: Operation.read(ORDERS, "a", None, 0).handle_reply(
         0, 1, Reply.Missing()
     ),
+    "unfenced": lambda: Operation.write(Router(UNFENCED).keyspace("orders"), "a", None, 0),
     "plan": lambda: plan(FIRST, {}),
     "store_damaged": damaged,
 }

@@ -103,7 +103,7 @@ class Program:
     # Snapshots and routers
 
     def told(self, call, snapshot):
-        shard = ("id", "name", "weight", "endpoint", "zone", "tags", "state")
+        shard = ("id", "name", "weight", "endpoint", "zone", "tags", "state", "unfenced")
         said = fields_of(snapshot, "epoch", "cluster", "digest", "keyspaces")
         said["shards"] = [fields_of(one, *shard) for one in snapshot.shards]
         return self.keep(call, snapshot, said)

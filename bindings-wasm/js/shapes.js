@@ -37,8 +37,8 @@ export const send = (
     version: version ?? null, foundBy: foundBy ?? null, blocking,
   },
 });
-export const shard = (id, name, weight, endpoint, zone, tags, draining) => (
-  { id, name, weight, endpoint, zone, tags, state: draining ? 'draining' : 'active' });
+export const shard = (id, name, weight, endpoint, zone, tags, draining, unfenced) => (
+  { id, name, weight, endpoint, zone, tags, state: draining ? 'draining' : 'active', unfenced });
 export const share = (slots, mirrored, phase) => ({ slots, mirrored, phase: phase ?? null });
 export const explained = (
   keyspace, epoch, routingPart, hash, slots, slot, pinned, domain, domainEpoch, phase, ppm, inside, authority,

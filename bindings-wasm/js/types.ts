@@ -18,6 +18,8 @@ export interface ShardInfo {
   readonly zone: string;
   readonly tags: readonly string[];
   readonly state: 'active' | 'draining';
+  /** Whether it checks no fence: operations on its keys are refused (`unfenced`), since this client has no leases. */
+  readonly unfenced: boolean;
 }
 
 /** A phase in which clients take part. */
@@ -31,7 +33,7 @@ export interface Description {
   readonly domain: number;
   /** The epoch of the domain. */
   readonly epoch: number;
-  readonly phase: Phase | null;
+  readonly phase: Phase | 'switching' | null;
 }
 
 /** Each step from a key to its shards. */
@@ -50,7 +52,7 @@ export interface Explanation {
   readonly pinned: boolean;
   readonly domain: number;
   readonly domainEpoch: number;
-  readonly phase: Phase | null;
+  readonly phase: Phase | 'switching' | null;
   /** The ramp of the key's wave, in keys of a million, and whether the key is inside. */
   readonly ramp: readonly [number, boolean] | null;
   /** The name of the shard that orders the writes. */
@@ -254,7 +256,7 @@ export interface Changes {
   /** Shards to add. */
   readonly add?: readonly {
     readonly id: number; readonly name: string; readonly weight?: number; readonly endpoint?: string;
-    readonly zone?: string; readonly tags?: readonly string[];
+    readonly zone?: string; readonly tags?: readonly string[]; readonly unfenced?: boolean;
   }[];
   /** Numbers of shards to empty and strike off the list. */
   readonly remove?: readonly number[];
@@ -489,6 +491,8 @@ export interface Wave {
   readonly strict: boolean;
   /** Sorted, disjoint. */
   readonly slots: readonly SlotRange[];
+  /** Whether writes are paused, since a shard that checks no fence can't hold them back. */
+  readonly switching: boolean;
 }
 
 /** A row of the phase table. */

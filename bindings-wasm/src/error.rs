@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use ringshift::record::RecordError;
-use ringshift::{ErrorCode, KeyError, SnapshotError, UnknownAttempt, UnknownKeyspace};
+use ringshift::{ErrorCode, KeyError, SnapshotError, UnknownAttempt, UnknownKeyspace, Unleased};
 #[cfg(feature = "local")]
 use ringshift::{Refusal, TopologyError, store::Damaged};
 use wasm_bindgen::prelude::*;
@@ -53,7 +53,8 @@ faults!(
     RecordError,
     SnapshotError,
     UnknownAttempt,
-    UnknownKeyspace
+    UnknownKeyspace,
+    Unleased
 );
 #[cfg(feature = "local")]
 faults!(Damaged, Refusal, TopologyError);

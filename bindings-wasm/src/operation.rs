@@ -34,7 +34,8 @@ impl Operation {
         confirm: Option<bool>,
         seed: Option<u64>,
     ) -> Answer<Operation> {
-        let plan = plan(router, keyspace, bytes)?;
+        // No lease is handed in here yet.
+        let plan = plan(router, keyspace, bytes)?.fenced()?;
         let policy = policy_of(deadline_ms, attempt_ms, attempts_max, confirm, seed);
         Ok(Self(if write {
             ringshift::Operation::write(plan, policy, instant(now))

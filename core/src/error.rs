@@ -70,6 +70,8 @@ codes! {
     TransactionKeys => "transaction_keys",
     /// A transaction's keys are ordered by several shards.
     CrossShard => "cross_shard",
+    /// A shard that checks no fence, where one is needed.
+    Unfenced => "unfenced",
     /// A transaction's keys were rerouted before its commit: nothing was changed, begin again.
     Retryable => "retryable",
     /// A shard and the snapshot disagree in a way that only a fork or a bug explains.

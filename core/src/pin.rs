@@ -64,6 +64,11 @@ pub enum PinError {
         /// What is wrong with it.
         error: KeyError,
     },
+    /// One of them is at a shard that checks no fence, and so can't check several in one step.
+    Unfenced {
+        /// Its place.
+        at: usize,
+    },
     /// They are ordered by several shards.
     CrossShard {
         /// The shards, each with the places of its keys.
@@ -79,6 +84,7 @@ impl PinError {
                 ErrorCode::TransactionKeys
             }
             Self::Key { error, .. } => error.code(),
+            Self::Unfenced { .. } => ErrorCode::Unfenced,
             Self::CrossShard { .. } => ErrorCode::CrossShard,
         }
     }
@@ -100,6 +106,11 @@ impl fmt::Display for PinError {
                 "the key isn't one of the transaction's; name all of its keys when it begins",
             ),
             Self::Key { at, error } => write!(f, "key {at} of the transaction: {error}"),
+            Self::Unfenced { at } => write!(
+                f,
+                "key {at} of the transaction is at a shard that checks no fence, which can't have \
+                 transactions"
+            ),
             Self::CrossShard { shards } => {
                 let mut list = String::new();
                 for (shard, keys) in shards {

@@ -2,12 +2,15 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::Serialize;
 
+use crate::error::ErrorCode;
 use crate::guard::Fence;
 use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot};
 use crate::phase::Phase;
+use crate::time::Instant;
 
 /// Where a key is, in one number: the shard that orders its writes, and its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +47,87 @@ pub struct Plan {
     pub strict: bool,
     /// The shard to compare a read with, for the sampled keys of shadow-read.
     pub shadow: Option<ShardId>,
+    /// Where one of these shards checks no fence: what stands in for it.
+    pub leased: Option<Leased>,
+}
+
+impl Plan {
+    /// This plan, where every shard of the key checks the fence itself: for a client that has no
+    /// leases.
+    ///
+    /// # Errors
+    /// [`Unleased`], where one doesn't.
+    pub const fn fenced(self) -> Result<Self, Unleased> {
+        match self.leased {
+            None => Ok(self),
+            Some(_) => Err(Unleased),
+        }
+    }
+}
+
+/// A key is at a shard that checks no fence, and the client has no leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unleased;
+
+impl Unleased {
+    /// The stable slug.
+    pub const fn code(self) -> ErrorCode {
+        ErrorCode::Unfenced
+    }
+}
+
+impl fmt::Display for Unleased {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the key is at a shard that checks no fence, and this client has no leases; use one that has",
+        )
+    }
+}
+
+impl core::error::Error for Unleased {}
+
+/// What stands in for the fence, at shards that check none.
+///
+/// A plan comes from its router with a lease that is over: [`RefreshGate::lease`](crate::RefreshGate::lease)
+/// says until when it holds. Whoever doesn't ask sends nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Leased {
+    /// No attempt begins at this moment, or later.
+    pub until: Instant,
+    /// From the sending of a refresh until the lease is over, in milliseconds.
+    pub lease_ms: u32,
+    /// How long an attempt may take, in milliseconds.
+    pub attempt_ms: u32,
+    /// Whether writes are paused, since reads are about to move.
+    pub switching: bool,
+    /// The epoch that the last draining barrier led to.
+    pub drained: Epoch,
+    /// The first half of the versions that the authority gives.
+    pub authority_epoch: Epoch,
+    /// Whether a delete must leave a tombstone.
+    pub in_wave: bool,
+}
+
+impl Leased {
+    /// What a request says to a shard that can't look it up.
+    pub(crate) const fn unfenced(&self) -> Unfenced {
+        Unfenced {
+            until: self.until,
+            authority_epoch: self.authority_epoch,
+            in_wave: self.in_wave,
+        }
+    }
+}
+
+/// What a request says to a shard that checks no fence. One that does doesn't look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unfenced {
+    /// It must not be sent at this moment, or later.
+    pub until: Instant,
+    /// The first half of the version that a write gets.
+    pub authority_epoch: Epoch,
+    /// Whether a delete must leave a tombstone.
+    pub in_wave: bool,
 }
 
 /// Where a read goes.

@@ -8,7 +8,7 @@ use crate::digest::{MismatchKind, compare};
 use crate::ids::{AttemptId, ShardId, Version};
 use crate::policy::Policy;
 use crate::policy::retry::random;
-use crate::route::Plan;
+use crate::route::{Leased, Plan};
 use crate::step::{Attempt, AttemptKind, Reply};
 use crate::time::Instant;
 
@@ -129,6 +129,7 @@ impl Shadow {
                     fence: self.plan.fence,
                     kind: AttemptKind::Read,
                     blocking: true,
+                    unfenced: self.plan.leased.as_ref().map(Leased::unfenced),
                 })
             }
             State::Sent(..) => ShadowStep::Wait {

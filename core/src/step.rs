@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorCode;
 use crate::guard::{Fence, Refusal};
 use crate::ids::{AttemptId, Epoch, KeyspaceId, ShardId, Slot, Version};
+use crate::route::Unfenced;
 use crate::time::Instant;
 
 /// What the driver is to do next. Drain `poll` until [`Step::Wait`] or [`Step::Done`].
@@ -51,9 +52,17 @@ pub struct Attempt {
     pub kind: AttemptKind,
     /// Whether the operation waits for the reply. Of the others the reply may be dropped.
     pub blocking: bool,
+    /// What a shard needs to be told that checks no fence; `None` where all of the key's shards do.
+    pub unfenced: Option<Unfenced>,
 }
 
 impl Attempt {
+    /// Whether it must not be sent any more: its lease is over. Then it certainly didn't reach the
+    /// shard ([`Failure::NotSent`]).
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.unfenced.is_some_and(|unfenced| unfenced.until <= now)
+    }
+
     /// The attempt whose reply brought this one's payload, if it isn't the caller's own.
     pub const fn found_by(&self) -> Option<AttemptId> {
         match self.kind {

@@ -55,6 +55,10 @@ pub struct Wave {
     pub origin: Option<DomainId>,
     /// Whether the keys become an override to `to` at the end; else they join its home.
     pub pins: bool,
+    /// Whether writes are paused, since no shard would hold them back: around every change of where
+    /// keys are read of a wave with an [unfenced](crate::Shard::unfenced) shard.
+    #[serde(default)]
+    pub switching: bool,
 }
 
 impl Wave {
@@ -71,6 +75,15 @@ impl Wave {
         match self.phase.role(side) {
             Role::ReadableMirror if self.lease_ms > 0 => Role::LeasedMirror,
             role => role,
+        }
+    }
+
+    /// Its phase as people see it; `switching` while writes are paused around a change of the reads.
+    pub const fn state_name(&self) -> &'static str {
+        if self.switching {
+            "switching"
+        } else {
+            self.phase.name()
         }
     }
 

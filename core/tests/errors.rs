@@ -98,6 +98,14 @@ fn keys_and_topologies() -> Vec<(ErrorCode, String)> {
         .map(|n| serde_json::from_str(&format!(r#"{{"id":{n},"name":"s{n}"}}"#)).unwrap())
         .collect();
     let twice = [(vec![1], 0), (vec![1], 0)];
+    let mut unfenced = topology(
+        r#"{"cluster":"c","keyspaces":{"k":{}},"shards":[{"id":1,"name":"s","unfenced":true}],
+            "client_lease":{"lease_ms":1,"attempt_ms":1,"margin_ms":0}}"#,
+    );
+    let router = Router::new(unfenced.snapshot().unwrap().into());
+    let leased = router.keyspace("k").unwrap();
+    let plan = leased.plan(b"a").unwrap();
+    unfenced.client_lease = None;
     vec![
         said!(KeyRule::Whole.routing_part(&vec![0; 65_537]).unwrap_err()),
         said!(KeyRule::Parts(2).routing_part(b"\0\0\0\0").unwrap_err()),
@@ -116,6 +124,9 @@ fn keys_and_topologies() -> Vec<(ErrorCode, String)> {
         said!(ExactTable::build(twice).unwrap_err()),
         said!(DirectoryError::TooMany),
         said!(TopologyError::EpochsUsedUp),
+        said!(unfenced.snapshot().unwrap_err()),
+        said!(plan.fenced().unwrap_err()),
+        said!(leased.transaction(&[b"a"]).unwrap_err()),
     ]
 }
 

@@ -103,6 +103,7 @@ fn slow_plan(draft: &Draft, keyspace: &KeyspaceDraft, key: &[u8]) -> Plan {
         read: ReadPlace::One(shard),
         strict: false,
         shadow: None,
+        leased: None,
     };
     let entry = innermost(&keyspace.directory, key, slot);
     let wave = narrowed(keyspace, key, slot);

@@ -10,11 +10,11 @@ use ringshift::migration::{
     plan_with,
 };
 use ringshift::{
-    ForeignHash, KeyspaceTopology, ModuloTopology, Shard, ShardId, ShardState, ShardTopology,
-    SlottingTopology, Snapshot, Term, Topology,
+    ClientLease, ForeignHash, KeyspaceTopology, ModuloTopology, Shard, ShardId, ShardState,
+    ShardTopology, SlottingTopology, Snapshot, Term, Topology,
 };
 use ringshift_operator::client::Stores;
-use ringshift_operator::store::{Chunks, SqliteStore};
+use ringshift_operator::store::{Chunks, SqliteOptions, SqliteStore};
 use ringshift_operator::topology::{FileTopology, TopologyStore};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,13 @@ use crate::wish::Wished;
 
 /// The one keyspace.
 pub(crate) const KEYSPACE: &str = "records";
+/// What clients have where shards check no fence. The longest attempt is that of a thread on a busy
+/// machine, between its decision and SQLite's commit.
+const LEASE: ClientLease = ClientLease {
+    lease_ms: 300,
+    attempt_ms: 600,
+    margin_ms: 100,
+};
 /// Shards before anything moves.
 pub(crate) const SHARDS: u16 = 4;
 
@@ -38,6 +45,7 @@ pub(crate) struct Settled {
     pub(crate) removed: u16,
     pub(crate) strategy: Option<Strategy>,
     pub(crate) wish: Option<Wished>,
+    pub(crate) unfenced: bool,
 }
 
 impl Settled {
@@ -54,6 +62,7 @@ impl Settled {
             removed: options.shards_removed(),
             strategy: options.strategy,
             wish: options.wish,
+            unfenced: options.unfenced,
         })
     }
 
@@ -140,7 +149,11 @@ impl Cluster {
     fn open_stores(&mut self, shards: &[Shard]) -> Result<(), Failed> {
         for shard in shards {
             if !self.stores.contains_key(&shard.id) {
-                let store = SqliteStore::open(self.folder.join(&shard.endpoint))?;
+                let options = SqliteOptions {
+                    unfenced: shard.unfenced,
+                    ..SqliteOptions::default()
+                };
+                let store = SqliteStore::open_with(self.folder.join(&shard.endpoint), options)?;
                 self.stores.insert(shard.id, Arc::new(store));
             }
         }
@@ -189,7 +202,7 @@ fn shard_changes(settled: &Settled, snapshot: &Snapshot) -> Result<Changes, Fail
     let next = known.iter().map(|shard| shard.id.0).max().unwrap_or(0) + 1;
     let add = (next..)
         .take(settled.added.into())
-        .map(|id| shard(id).shard())
+        .map(|id| shard(id, settled.unfenced).shard())
         .collect::<Result<Vec<_>, _>>()?;
     let remove = known
         .iter()
@@ -205,7 +218,9 @@ fn shard_changes(settled: &Settled, snapshot: &Snapshot) -> Result<Changes, Fail
 
 /// What every run of those settings begins with, a resumed one too.
 pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
-    let shards = (1..=u32::from(SHARDS)).map(shard).collect();
+    let shards = (1..=u32::from(SHARDS))
+        .map(|id| shard(id, settled.unfenced))
+        .collect();
     let keyspace = KeyspaceTopology {
         seed: settled.seed.to_string(),
         bits: settled.wish.map(Wished::bits),
@@ -221,6 +236,7 @@ pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
         lease_ms: 0,
         keyspaces: BTreeMap::from([(KEYSPACE.to_owned(), keyspace)]),
         shards,
+        client_lease: settled.unfenced.then_some(LEASE),
     };
     Ok(topology.snapshot()?)
 }
@@ -235,7 +251,7 @@ fn crc32_modulo() -> SlottingTopology {
     })
 }
 
-fn shard(id: u32) -> ShardTopology {
+fn shard(id: u32, unfenced: bool) -> ShardTopology {
     ShardTopology {
         id: ShardId(id),
         name: format!("shard-{id}"),
@@ -244,5 +260,6 @@ fn shard(id: u32) -> ShardTopology {
         zone: String::new(),
         tags: Vec::new(),
         state: ShardState::Active,
+        unfenced,
     }
 }

@@ -38,6 +38,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "WISH", conflicts_with_all = ["add", "remove"])]
     pub(crate) wish: Option<Wished>,
 
+    /// Shards that check no fence, as somebody else's server doesn't: clients act under leases
+    #[arg(long, conflicts_with_all = ["outside", "all", "seeds"])]
+    pub(crate) unfenced: bool,
+
     /// Load only the first records of the input
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     pub(crate) records: Option<usize>,
@@ -160,6 +164,9 @@ impl Options {
         if options.dies() && options.dir.is_none() {
             return bad("--kill-at needs --dir, so that --resume finds what is left");
         }
+        if options.unfenced && options.wish.is_some_and(|wish| wish.name() == "grow-bits") {
+            return bad("grow-bits needs shards that check a fence: leave --unfenced out");
+        }
         Ok(options)
     }
 
@@ -267,5 +274,7 @@ mod tests {
         refused("--strategy hope", "maintenance-window");
         refused("--wish add --add 2", "--add");
         refused("--all --wish drain", "--wish");
+        refused("--unfenced --all", "--unfenced");
+        refused("--unfenced --wish grow-bits", "grow-bits");
     }
 }

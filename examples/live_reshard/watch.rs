@@ -224,7 +224,8 @@ const fn about(goal: Move) -> &'static str {
         | Move::Ramp(_)
         | Move::Offline
         | Move::Switch
-        | Move::Abort => MOVING,
+        | Move::Abort
+        | Move::Reopen => MOVING,
         Move::Unread | Move::StepBack | Move::SwitchBack | Move::Cancel => "go back",
         Move::Finish | Move::Clean | Move::Retire => "finish, purge",
         Move::Delist => "settle the list of shards",

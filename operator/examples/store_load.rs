@@ -61,6 +61,7 @@ fn attempt(key: &[u8], kind: AttemptKind, epoch: u32) -> Attempt {
         fence: fence(epoch),
         kind,
         blocking: true,
+        unfenced: None,
     }
 }
 

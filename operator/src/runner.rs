@@ -32,6 +32,28 @@ pub struct Event<'e> {
     pub took: Duration,
 }
 
+impl Event<'_> {
+    /// Whether writes of the wave may have been held back from this command on.
+    pub const fn begins_pause(&self) -> bool {
+        matches!(self.point.stage, Stage::Pause | Stage::CloseFrom)
+    }
+
+    /// Whether they go on with its answer: that of the last install, or where a shard can't hold
+    /// writes back, of the snapshot that says so.
+    pub fn ends_pause(&self, coordinator: &Coordinator) -> bool {
+        let content = coordinator.snapshot().map(|snapshot| snapshot.content());
+        let waves = content.into_iter().flat_map(|content| &content.keyspaces);
+        let mut waves = waves.flat_map(|keyspace| &keyspace.waves);
+        match (self.point.stage, self.answer) {
+            (Stage::Open, Answer::Swapped) => true,
+            (Stage::InstallOther, Answer::Done) => {
+                !waves.any(|wave| Some(wave.domain) == self.wave && wave.switching)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What a runner tells of its work. Every method does nothing unless it is overridden.
 pub trait Observer {
     /// A command is about to be carried out. The runner does nothing before this returns.
@@ -40,7 +62,8 @@ pub trait Observer {
     /// A command was carried out; `coordinator` knows its answer already.
     fn after(&mut self, _event: &Event<'_>, _coordinator: &Coordinator) {}
 
-    /// A barrier is over: from the moment before the first close to the answer of the last
+    /// A barrier is over: from the moment before the first close, or before writes were said to be
+    /// paused, to the answer of the last
     /// install, writers of the wave had to wait.
     fn barrier(&mut self, _goal: Move, _wave: Option<DomainId>, _pause: Duration) {}
 
@@ -137,9 +160,6 @@ impl Runner {
                     let goal = coordinator.goal();
                     observer.before(point, wave);
                     let began = Clock::now();
-                    if point.stage == Stage::CloseFrom {
-                        closed_at.get_or_insert(began);
-                    }
                     let answer = self.carry_out(&command);
                     coordinator.handle_answer(self.now(), id, answer.clone());
                     let took = began.elapsed();
@@ -152,7 +172,10 @@ impl Runner {
                         took,
                     };
                     observer.after(&event, coordinator);
-                    let reopened = point.stage == Stage::InstallOther && answer == Answer::Done;
+                    if event.begins_pause() {
+                        closed_at.get_or_insert(began);
+                    }
+                    let reopened = event.ends_pause(coordinator);
                     if reopened && let Some(closed_at) = closed_at.take() {
                         let goal = goal.unwrap_or(point.goal);
                         observer.barrier(goal, wave, closed_at.elapsed());

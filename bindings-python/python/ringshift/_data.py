@@ -34,6 +34,7 @@ class ShardInfo:
     zone: str
     tags: tuple[str, ...]
     state: str
+    unfenced: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,7 @@ CLASSES: dict[str, type[RingshiftError]] = {
     "indeterminate": OperationFailedError,
     "rejected": OperationFailedError,
     "wrong_role": OperationFailedError,
+    "unfenced": OperationFailedError,
     "stale_epoch": OperationFailedError,
     "not_ready": OperationFailedError,
     "not_owner": OperationFailedError,

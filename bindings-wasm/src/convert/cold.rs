@@ -13,6 +13,7 @@ extern "C" {
         zone: &str,
         tags: Vec<String>,
         draining: bool,
+        unfenced: bool,
     ) -> JsValue;
     fn share(slots: u32, mirrored: u32, phase: Option<&str>) -> JsValue;
     fn explained(
@@ -44,6 +45,7 @@ pub(crate) fn shard_out(of: &Shard) -> JsValue {
         &of.zone,
         of.tags.clone(),
         of.state == ShardState::Draining,
+        of.unfenced,
     )
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn attempt_of(
             (_, None) => return Err(Fault::argument("an attempt to apply has a version")),
         },
         blocking,
+        unfenced: None,
     })
 }
 

@@ -291,6 +291,20 @@ it('a keyspace stays valid over an install, and one instance serves both module 
   assert.equal(cjs.RingshiftError, RingshiftError);
 });
 
+it('a key at a shard that checks no fence', () => {
+  const theirs = {
+    ...topology({}, [{ id: 1, name: 'theirs', unfenced: true }]),
+    client_lease: { lease_ms: 1_000, attempt_ms: 200, margin_ms: 100 },
+  };
+  const snapshot = fromTopology(theirs);
+  assert.equal(snapshot.shards[0].unfenced, true);
+  const keyspace = new Router(snapshot).keyspace('orders');
+  assert.equal(keyspace.shardOf('a'), 'theirs');
+  throws('unfenced', () => Operation.read(keyspace, 'a', undefined, 0));
+  throws('unfenced', () => Operation.write(keyspace, 'a', undefined, 0));
+  throws('topology', () => fromTopology({ ...theirs, client_lease: undefined }));
+});
+
 // Slugs that this half of the package can't say, and who says them.
 const ELSEWHERE = {
   older_snapshot: 'vectors.test.mjs', delta_base: 'deltas.test.mjs', plan: 'migration.test.mjs', stale_term: 'migration.test.mjs',

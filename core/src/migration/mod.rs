@@ -36,7 +36,7 @@ pub use log::{Cursor, Intent, Log, PlannedWave, Wish};
 pub use moves::{Move, Point, Stage};
 pub use plan::{
     Advice, Amount, Balance, Changes, Circumstances, Cut, Cutover, GrowBits, Half, KeyspaceSizes,
-    MergeRanges, MoveKey, MovePrefix, MoveRange, MoveSlots, PinKeyspace, Plan, PlanError,
+    MergeRanges, MoveKey, MovePrefix, MoveRange, MoveSlots, Pauses, PinKeyspace, Plan, PlanError,
     PlanFigures, PlanOptions, PlanTime, Rate, Refresh, Risk, ShardFigures, ShardRef, Sizes,
     SlotList, SlotSize, SplitRange, Strategy, Undo, Unpin, WaveFigures, WishKey, WishMatch,
     WishPart, advise_strategy, plan, plan_with,

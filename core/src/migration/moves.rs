@@ -44,6 +44,8 @@ pub enum Move {
     SwitchBack,
     /// A barrier that can't go on: the next epoch, with the phase as it was.
     Abort,
+    /// Lets writes go on that a dead coordinator left paused.
+    Reopen,
     /// Reversed to ended on `to`. No way back.
     Finish,
     /// Prepare, double-write or shadow-read to ended on `from`.
@@ -83,6 +85,8 @@ pub enum Stage {
     Read,
     /// Put it on the other side.
     Apply,
+    /// Publish a pause of writes, where shards don't hold them back.
+    Pause,
     /// Close the domain on `from`.
     CloseFrom,
     /// Close it on `to`.
@@ -101,6 +105,8 @@ pub enum Stage {
     InstallFirst,
     /// Install on the other.
     InstallOther,
+    /// Publish that writes go on.
+    Open,
     /// Digests of `from`'s slots.
     DigestFrom,
     /// Digests of `to`'s slots.
@@ -160,6 +166,7 @@ impl Move {
         Self::Switch,
         Self::SwitchBack,
         Self::Abort,
+        Self::Reopen,
         Self::Finish,
         Self::Cancel,
         Self::Clean,
@@ -190,6 +197,7 @@ impl Move {
             Self::Switch => "switch",
             Self::SwitchBack => "switch-back",
             Self::Abort => "abort",
+            Self::Reopen => "reopen",
             Self::Finish => "finish",
             Self::Cancel => "cancel",
             Self::Clean => "clean",
@@ -221,6 +229,7 @@ impl Move {
             | Self::Shadow
             | Self::Verify
             | Self::Check
+            | Self::Reopen
             | Self::Finish
             | Self::Cancel
             | Self::Clean
@@ -237,8 +246,8 @@ impl Move {
         use Stage::{
             Apply, Claim, CloseFrom, CloseTo, Closing, Collect, Compare, DigestFrom, DigestTo,
             DrainApply, DrainRead, Grant, Guards, InstallFirst, InstallOther, KeysFrom, KeysTo,
-            Lapse, Lead, Log, LookFrom, LookTo, Prove, Purge, Read, Renew, Reverse, Sample, Shut,
-            Swap, Time,
+            Lapse, Lead, Log, LookFrom, LookTo, Open, Pause, Prove, Purge, Read, Renew, Reverse,
+            Sample, Shut, Swap, Time,
         };
         match self {
             Self::TakeOver => &[Lead, Claim, Guards, InstallFirst],
@@ -253,6 +262,7 @@ impl Move {
             Self::Check => &[Sample, Compare, LookTo, LookFrom],
             Self::Ramp(_) | Self::Unread => &[
                 Log,
+                Pause,
                 CloseFrom,
                 CloseTo,
                 Closing,
@@ -261,9 +271,11 @@ impl Move {
                 Swap,
                 InstallFirst,
                 InstallOther,
+                Open,
             ],
             Self::Offline => &[
                 Log,
+                Pause,
                 CloseFrom,
                 CloseTo,
                 Closing,
@@ -279,9 +291,11 @@ impl Move {
                 Swap,
                 InstallFirst,
                 InstallOther,
+                Open,
             ],
             Self::Switch | Self::SwitchBack => &[
                 Log,
+                Pause,
                 CloseFrom,
                 CloseTo,
                 Closing,
@@ -291,8 +305,10 @@ impl Move {
                 Swap,
                 InstallFirst,
                 InstallOther,
+                Open,
             ],
             Self::Abort => &[
+                Pause,
                 CloseFrom,
                 CloseTo,
                 Closing,
@@ -301,7 +317,9 @@ impl Move {
                 Swap,
                 InstallFirst,
                 InstallOther,
+                Open,
             ],
+            Self::Reopen => &[Open],
             Self::Finish | Self::Cancel => &[Swap, InstallFirst, InstallOther],
             Self::Clean => &[Purge, Collect],
             Self::StepBack => &[CloseFrom, Lapse, Swap, InstallFirst],
@@ -324,6 +342,7 @@ impl Stage {
             Self::Prove => "prove",
             Self::Read => "read",
             Self::Apply => "apply",
+            Self::Pause => "pause",
             Self::CloseFrom => "close-from",
             Self::CloseTo => "close-to",
             Self::Closing => "closing",
@@ -333,6 +352,7 @@ impl Stage {
             Self::Swap => "swap",
             Self::InstallFirst => "install-first",
             Self::InstallOther => "install-other",
+            Self::Open => "open",
             Self::DigestFrom => "digest-from",
             Self::DigestTo => "digest-to",
             Self::KeysFrom => "keys-from",

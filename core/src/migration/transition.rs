@@ -39,6 +39,10 @@ pub(crate) fn publish(
         domain,
         rule: "its keyspace is unknown",
     };
+    // Its guard couldn't check the lease.
+    let sides = [planned.from, planned.to];
+    let unfenced = sides.iter().any(|shard| draft.lease_at(*shard).is_some());
+    let lease_ms = if unfenced { 0 } else { lease_ms };
     let keyspace = draft.keyspace_mut(planned.keyspace).ok_or(unknown)?;
     keyspace.waves.push(Wave {
         domain,
@@ -57,6 +61,7 @@ pub(crate) fn publish(
         matches: planned.matches.clone(),
         origin: planned.origin,
         pins: planned.pins,
+        switching: false,
     });
     Ok(())
 }
@@ -192,6 +197,21 @@ pub(crate) fn advance(
     Ok(draft)
 }
 
+/// The snapshot in which writes of the wave `domain` are paused, or go on. Nobody's route changes,
+/// so its epoch stays.
+pub(crate) fn switching(
+    snapshot: &Snapshot,
+    keyspace: KeyspaceId,
+    domain: DomainId,
+    paused: bool,
+) -> Result<Draft, TopologyError> {
+    let mut draft = snapshot.next_draft()?;
+    let content = draft.keyspace_mut(keyspace);
+    let wave = content.and_then(|content| content.wave_mut(domain));
+    wave.ok_or(TopologyError::Empty("wave"))?.switching = paused;
+    Ok(draft)
+}
+
 /// The snapshot with other shards: new ones get a home of no slots, ones that are missing from
 /// `shards` must have none.
 pub(crate) fn enlist(snapshot: &Snapshot, shards: &[Shard]) -> Result<Draft, TopologyError> {
@@ -235,6 +255,12 @@ pub(crate) fn grow(
 ) -> Result<Draft, TopologyError> {
     let mut draft = snapshot.next_draft()?;
     let epoch = draft.epoch;
+    // A client of the old map would name a slot that its shard has split.
+    if !wished.is_empty() && draft.client_wait_ms() > 0 {
+        return Err(TopologyError::Unsupported(
+            "more slots where a shard checks no fence",
+        ));
+    }
     for &(id, bits) in wished {
         let keyspace = draft.keyspace_mut(id);
         let keyspace = keyspace.ok_or(TopologyError::Empty("keyspace"))?;

@@ -9,9 +9,10 @@ mod react;
 use crate::guard::Refusal;
 use crate::ids::{AttemptId, Epoch};
 use crate::policy::Policy;
+use crate::policy::lease::{MirrorMoved, holds, mirror_moved};
 use crate::policy::retry::BackoffClass;
 use crate::policy::write::{Accepted, after_refresh};
-use crate::route::Plan;
+use crate::route::{Leased, Plan};
 use crate::step::{Attempt, Failure, OperationError, Outcome, Reply, Step, UnknownAttempt};
 use crate::time::Instant;
 use goal::Goal;
@@ -118,12 +119,20 @@ impl Operation {
                 self.state = State::Done(self.outcome_at_end(goal, false));
                 self.poll()
             }
+            State::Ready { goal, now } if self.is_held(goal, now) => {
+                let newer_than = self.plan.snapshot;
+                self.state = State::Stale { goal, newer_than };
+                self.poll()
+            }
             State::Ready { goal, now } => {
                 let attempt = self.attempt(goal, true);
-                let until = match self.policy.attempt_ms {
+                let mut until = match self.policy.attempt_ms {
                     0 => Instant::NEVER,
                     ms => now.after(ms.into()),
                 };
+                if let Some(leased) = self.plan.leased {
+                    until = until.min(now.after(leased.attempt_ms.into()));
+                }
                 self.state = State::Sent {
                     goal,
                     id: attempt.id,
@@ -207,7 +216,24 @@ impl Operation {
                 return;
             }
         };
-        let moved = if let Goal::Mirror(accepted) = goal {
+        let held = self.is_held(goal, now);
+        let moved = if let (Goal::Mirror(accepted), Some(_)) = (goal, self.plan.leased) {
+            let version = accepted.version;
+            match mirror_moved(&accepted, &plan) {
+                MirrorMoved::No => self.adopt(plan),
+                MirrorMoved::Done => {
+                    self.state = State::Done(Outcome::Written {
+                        version,
+                        lagging: None,
+                    });
+                    return;
+                }
+                MirrorMoved::Unknown => {
+                    self.state = State::Done(self.outcome_at_end(goal, false));
+                    return;
+                }
+            }
+        } else if let Goal::Mirror(accepted) = goal {
             // It keeps its stamp: the new plan only says whether it is still needed.
             if newer_than.is_some_and(|epoch| plan.snapshot > epoch) {
                 let version = accepted.version;
@@ -227,7 +253,7 @@ impl Operation {
             self.adopt(plan)
         };
         let goal = goal.restart();
-        if moved {
+        if moved || (held && !self.is_held(goal, now)) {
             // What says something new of this key is tried at once.
             self.tries = 0;
             self.state = State::Ready { goal, now };
@@ -236,9 +262,21 @@ impl Operation {
         }
     }
 
+    /// Whether an attempt for `goal` must not begin: a newer map, or a newer lease, is needed first.
+    fn is_held(&self, goal: Goal, now: Instant) -> bool {
+        let writes = matches!(goal, Goal::Write);
+        self.plan
+            .leased
+            .is_some_and(|leased| !holds(&leased, writes, now))
+    }
+
     /// Takes a newer plan; whether it sends the key's operations elsewhere, or under another stamp.
+    /// Of the same snapshot's it takes the longer lease.
     fn adopt(&mut self, plan: Plan) -> bool {
         if plan.snapshot <= self.plan.snapshot {
+            if let (Some(mine), Some(said)) = (&mut self.plan.leased, plan.leased) {
+                mine.until = mine.until.max(said.until);
+            }
             return false;
         }
         let moved = plan.fence != self.plan.fence;
@@ -289,6 +327,7 @@ impl Operation {
             fence,
             kind,
             blocking,
+            unfenced: self.plan.leased.as_ref().map(Leased::unfenced),
         }
     }
 }

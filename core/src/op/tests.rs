@@ -94,6 +94,7 @@ fn stable(epoch: u32, shard: ShardId) -> Plan {
         read: ReadPlace::One(shard),
         strict: false,
         shadow: None,
+        leased: None,
     }
 }
 
@@ -181,6 +182,7 @@ impl Trace {
             fence: plan.fence,
             kind,
             blocking,
+            unfenced: None,
         };
         assert_eq!(self.op.poll(), Step::Send(attempt));
     }

@@ -2,6 +2,7 @@
 //!
 //! [`Operation`](crate::Operation) obeys them and owns no rule of its own.
 
+pub(crate) mod lease;
 pub(crate) mod read;
 mod refresh;
 pub(crate) mod retry;

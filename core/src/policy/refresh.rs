@@ -5,12 +5,14 @@
 
 use crate::hash::xxh3;
 use crate::ids::Epoch;
+use crate::route::Plan;
 use crate::time::Instant;
 
 /// A process's gate before the topology store.
 ///
 /// - Commands: [`want`](Self::want).
-/// - Inputs: [`fetched`](Self::fetched), [`failed`](Self::failed).
+/// - Inputs: [`fetched`](Self::fetched), [`renewed`](Self::renewed), [`failed`](Self::failed).
+/// - Getters: [`lease`](Self::lease), [`begun`](Self::begun).
 ///
 /// Calling any of them early, late or twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +27,8 @@ pub struct RefreshGate {
     begun: u64,
     gap_ms: u32,
     seed: u64,
+    /// The last map that was known to be in force, and from when on.
+    current: Option<(Epoch, Instant)>,
 }
 
 /// What an operation that needs a newer map is to do.
@@ -56,6 +60,7 @@ impl RefreshGate {
             begun: 0,
             gap_ms,
             seed,
+            current: None,
         }
     }
 
@@ -89,6 +94,51 @@ impl RefreshGate {
         } else {
             self.hold_off(now);
         }
+    }
+
+    /// The fetch, whose request was sent at `sent`, has said that the map of `epoch` was in force
+    /// when it was answered: the newer one that it brought, or the one that was in hand when there
+    /// was nothing newer. Leases count from `sent`.
+    ///
+    /// Only for a source that looks into the topology store at each request. An answer that was kept
+    /// somewhere may be older than its request, and renews nothing: say [`fetched`](Self::fetched).
+    pub fn renewed(&mut self, now: Instant, sent: Instant, epoch: Epoch) {
+        let known = self.current.unwrap_or((Epoch::ZERO, Instant::ZERO));
+        self.current = Some((known.0.max(epoch), known.1.max(sent)));
+        // Nothing newer is what was hoped for: the next may ask as soon as this one did.
+        self.failures = 0;
+        self.fetched(now, epoch);
+        self.failures = 0;
+    }
+
+    /// `plan` with the end of its lease: that of the map that was last known to be in force, where
+    /// the plan is by that one or a newer.
+    ///
+    /// ```
+    /// # use ringshift::*;
+    /// # let text = r#"{"cluster":"demo","keyspaces":{"k":{}},
+    /// #   "client_lease":{"lease_ms":1000,"attempt_ms":200,"margin_ms":100},
+    /// #   "shards":[{"id":1,"name":"theirs","unfenced":true}]}"#;
+    /// # let topology: Topology = serde_json::from_str(text)?;
+    /// # let router = Router::new(topology.snapshot()?.into());
+    /// let plan = router.keyspace("k")?.plan(b"user:42")?;
+    /// let mut gate = RefreshGate::new(plan.snapshot, 5, 0);
+    /// let until = |plan: Plan| plan.leased.map(|leased| leased.until.as_millis());
+    /// assert_eq!(until(gate.lease(plan)), Some(0), "nothing is sent before a refresh");
+    ///
+    /// // Asked at 7, answered at 40: there is nothing newer.
+    /// gate.renewed(Instant::from_millis(40), Instant::from_millis(7), plan.snapshot);
+    /// assert_eq!(until(gate.lease(plan)), Some(1_007));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn lease(&self, mut plan: Plan) -> Plan {
+        if let (Some(leased), Some((epoch, sent))) = (&mut plan.leased, self.current)
+            && plan.snapshot >= epoch
+        {
+            leased.until = sent.after(leased.lease_ms.into());
+        }
+        plan
     }
 
     /// The fetch failed.

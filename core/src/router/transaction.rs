@@ -14,8 +14,8 @@ impl Keyspace<'_> {
     /// of a composite key. Others are on one shard by chance, until something moves.
     ///
     /// # Errors
-    /// [`PinError`]: no key, too many, one twice, one that isn't a key of this keyspace, or keys on
-    /// several shards, which are listed.
+    /// [`PinError`]: no key, too many, one twice, one that isn't a key of this keyspace, one at a shard
+    /// that checks no fence, or keys on several shards, which are listed.
     ///
     /// ```
     /// # use ringshift::*;
@@ -42,7 +42,11 @@ impl Keyspace<'_> {
                 return Err(PinError::Twice { first, again: at });
             }
             let plan = self.plan(key);
-            plans.push(plan.map_err(|error| PinError::Key { at, error })?);
+            let plan = plan.map_err(|error| PinError::Key { at, error })?;
+            if plan.leased.is_some() {
+                return Err(PinError::Unfenced { at });
+            }
+            plans.push(plan);
         }
         let shards = groups(plans.iter().map(|plan| plan.authority));
         match shards.as_slice() {

@@ -21,6 +21,7 @@ fn shadow() -> Shadow {
         read: ReadPlace::One(AUTHORITY),
         strict: false,
         shadow: Some(MIRROR),
+        leased: None,
     };
     let shadow = Shadow::of(&plan, &Policy::default(), Instant::ZERO);
     shadow.unwrap_or_else(|| unreachable!("the key is sampled"))

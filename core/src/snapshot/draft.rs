@@ -29,6 +29,43 @@ pub struct Draft {
     pub shards: Vec<Shard>,
     /// The keyspaces, sorted by id.
     pub keyspaces: Vec<KeyspaceDraft>,
+    /// How clients keep to the map at shards that check no fence; an unfenced shard needs it.
+    #[serde(default)]
+    pub client_lease: Option<ClientLease>,
+}
+
+/// How long a client may act at [unfenced](Shard::unfenced) shards without asking for the map
+/// again, and how long the coordinator waits because of it.
+///
+/// It is set when the cluster is made, and no command changes it: a client that goes by an older
+/// snapshot goes by that one's lease.
+///
+/// ```
+/// let lease = ringshift::ClientLease { lease_ms: 1_000, attempt_ms: 200, margin_ms: 100 };
+/// assert_eq!(lease.wait_ms(), 1_300);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientLease {
+    /// From the sending of a refresh until the last moment at which an attempt may begin, in
+    /// milliseconds; 1 to an hour.
+    pub lease_ms: u32,
+    /// The longest time from the sending of a request until the store has carried it out or never
+    /// will, in milliseconds; 1 to an hour.
+    pub attempt_ms: u32,
+    /// How far a client's clock and the coordinator's may run apart within a lease and an attempt,
+    /// in milliseconds; at most an hour.
+    pub margin_ms: u32,
+}
+
+impl ClientLease {
+    /// How long after a change of the map nobody acts by the former one any more, in milliseconds.
+    pub fn wait_ms(&self) -> u64 {
+        [self.lease_ms, self.attempt_ms, self.margin_ms]
+            .map(u64::from)
+            .iter()
+            .sum()
+    }
 }
 
 /// A place that stores rows.
@@ -49,6 +86,9 @@ pub struct Shard {
     pub tags: Vec<String>,
     /// Whether it takes new slots.
     pub state: ShardState,
+    /// Whether nothing there checks a client's epoch: then clients act under a [`ClientLease`].
+    #[serde(default)]
+    pub unfenced: bool,
 }
 
 /// Where a shard stands in its life.
@@ -188,6 +228,28 @@ impl Draft {
     pub fn index_of(&self, shard: ShardId) -> Option<ShardIndex> {
         let index = self.shards.binary_search_by_key(&shard, |s| s.id).ok()?;
         u16::try_from(index).ok().map(ShardIndex)
+    }
+
+    /// The lease that clients need at `shard`, where it is unfenced.
+    pub fn lease_at(&self, shard: ShardId) -> Option<&ClientLease> {
+        let lease = self.client_lease.as_ref()?;
+        let shard = self.shard_at(self.index_of(shard)?)?;
+        shard.unfenced.then_some(lease)
+    }
+
+    /// How long after a change of this state nobody acts by it any more, in milliseconds; 0 where
+    /// every shard checks the epoch itself.
+    pub fn client_wait_ms(&self) -> u64 {
+        let unfenced = self.shards.iter().any(|shard| shard.unfenced);
+        let lease = self.client_lease.filter(|_| unfenced);
+        lease.map_or(0, |lease| lease.wait_ms())
+    }
+
+    /// Whether an unfenced shard takes part in `wave`.
+    pub fn is_unfenced(&self, wave: &Wave) -> bool {
+        [wave.from, wave.to]
+            .iter()
+            .any(|shard| self.lease_at(*shard).is_some())
     }
 
     /// The shard at `index`.

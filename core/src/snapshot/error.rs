@@ -62,6 +62,8 @@ pub enum TopologyError {
     Key(KeyError),
     /// A shard is named that isn't there.
     UnknownShard(ShardId),
+    /// A shard is unfenced, and the cluster has no lease for its clients.
+    NoClientLease(ShardId),
     /// A shard index is past the list of shards.
     UnknownShardIndex(ShardIndex),
     /// A keyspace's runs don't fill its slots exactly, or neighbours could be joined.
@@ -169,6 +171,10 @@ impl fmt::Display for TopologyError {
             Self::Placement(error) => error.fmt(f),
             Self::Key(error) => error.fmt(f),
             Self::UnknownShard(shard) => write!(f, "there is no shard {shard}"),
+            Self::NoClientLease(shard) => write!(
+                f,
+                "shard {shard} is unfenced, and the cluster has no `client_lease`; add one"
+            ),
             Self::UnknownShardIndex(index) => write!(f, "there is no shard at index {index}"),
             Self::Assignment {
                 keyspace,

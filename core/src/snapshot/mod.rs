@@ -28,7 +28,7 @@ pub use adopt::{
 };
 pub use delta::{DELTA_MAGIC, Delta, DeltaError};
 pub use draft::{
-    Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
+    ClientLease, Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
 };
 pub use error::{SnapshotError, TopologyError};
 pub use topology::{KeyspaceTopology, PinTopology, ShardTopology, Topology};

@@ -16,8 +16,8 @@ use crate::scope::Match;
 use crate::snapshot::error::TopologyError;
 use crate::snapshot::validate::check_slotting;
 use crate::snapshot::{
-    Draft, Entry, Home, KeyspaceDraft, Placement, Shard, ShardState, SlottingTopology, Snapshot,
-    Target, limits, runs,
+    ClientLease, Draft, Entry, Home, KeyspaceDraft, Placement, Shard, ShardState, SlottingTopology,
+    Snapshot, Target, limits, runs,
 };
 use crate::weight::Weight;
 
@@ -43,6 +43,9 @@ pub struct Topology {
     pub keyspaces: BTreeMap<String, KeyspaceTopology>,
     /// The shards.
     pub shards: Vec<ShardTopology>,
+    /// How clients keep to the map at unfenced shards, which need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_lease: Option<ClientLease>,
 }
 
 /// A keyspace for people.
@@ -125,6 +128,9 @@ pub struct ShardTopology {
     /// Whether it takes new slots.
     #[serde(default)]
     pub state: ShardState,
+    /// Whether nothing there checks a client's epoch: then the topology needs a `client_lease`.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub unfenced: bool,
 }
 
 impl PinTopology {
@@ -171,6 +177,7 @@ impl ShardTopology {
             zone: self.zone.clone(),
             tags: self.tags.clone(),
             state: self.state,
+            unfenced: self.unfenced,
         })
     }
 }
@@ -185,6 +192,7 @@ impl From<&Shard> for ShardTopology {
             zone: shard.zone.clone(),
             tags: shard.tags.clone(),
             state: shard.state,
+            unfenced: shard.unfenced,
         }
     }
 }
@@ -229,6 +237,7 @@ impl Topology {
             next_domain: DomainId(1),
             shards,
             keyspaces: Vec::new(),
+            client_lease: self.client_lease,
         };
         for (number, (name, keyspace)) in (0_u16..).zip(&self.keyspaces) {
             let keyspace = keyspace.draft(KeyspaceId(number), name, &mut draft)?;

@@ -33,6 +33,7 @@ pub(super) fn validate(draft: &Draft) -> Result<(), TopologyError> {
         limits::LEASE_MS_MAX.into(),
     )?;
     shards(&draft.shards)?;
+    client_lease(draft)?;
     if draft.keyspaces.is_empty() {
         return Err(TopologyError::Empty("keyspace"));
     }
@@ -75,6 +76,22 @@ fn shards(shards: &[Shard]) -> Result<(), TopologyError> {
         )?;
     }
     unique("shard", shards.iter().map(|shard| shard.name.as_str()))
+}
+
+fn client_lease(draft: &Draft) -> Result<(), TopologyError> {
+    let max = limits::LEASE_MS_MAX.into();
+    match (
+        &draft.client_lease,
+        draft.shards.iter().find(|s| s.unfenced),
+    ) {
+        (Some(lease), _) => {
+            range("the clients' lease in ms", lease.lease_ms.into(), 1, max)?;
+            range("the longest attempt in ms", lease.attempt_ms.into(), 1, max)?;
+            range("the clients' margin in ms", lease.margin_ms.into(), 0, max)
+        }
+        (None, Some(shard)) => Err(TopologyError::NoClientLease(shard.id)),
+        (None, None) => Ok(()),
+    }
 }
 
 fn check_keyspace(draft: &Draft, keyspace: &KeyspaceDraft) -> Result<(), TopologyError> {
@@ -234,6 +251,15 @@ fn wave_fields(draft: &Draft, wave: &Wave) -> Result<(), TopologyError> {
     check(
         wave.shadow_ppm == 0 || wave.phase == Phase::ShadowRead,
         "shadow reads belong to shadow-read only",
+    )?;
+    let unfenced = draft.is_unfenced(wave);
+    check(
+        !unfenced || wave.lease_ms == 0,
+        "an unfenced shard takes part, so its mirror can't be leased",
+    )?;
+    check(
+        !wave.switching || (unfenced && wave.phase.is_carved()),
+        "only a carved wave with an unfenced shard pauses its writes",
     )?;
     check(!wave.slots.is_empty(), "it has no slots")?;
     check(

@@ -5,6 +5,7 @@ use core::fmt;
 use crate::error::ErrorCode;
 use crate::guard::{Access, GuardRow, admit};
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, Term, Version};
+use crate::phase::Role;
 use crate::recipes::{role_number, role_of};
 use crate::step::{Attempt, Failure, Reply};
 use crate::store::decide::{self, Bits, Decision, Present, Request};
@@ -117,6 +118,26 @@ impl Look {
         self.decide_by(attempt, request, access)
     }
 
+    /// What a shard does that checks no fence: what the attempt says of itself stands in for the
+    /// guard row. An attempt that doesn't say is [`Failure::Rejected`]: its client takes this shard
+    /// for another kind.
+    pub fn decide_unfenced(&self, attempt: &Attempt, content: Content<'_>) -> Decision {
+        let (Some(request), Some(said)) = (Request::of(attempt, content), attempt.unfenced) else {
+            return Decision::keep(Reply::Failed(Failure::Rejected));
+        };
+        let guard = GuardRow {
+            domain: attempt.fence.domain,
+            keyspace: attempt.keyspace,
+            epoch: attempt.fence.epoch,
+            role: Role::Authority,
+            closed: false,
+            drained: Epoch::ZERO,
+            in_wave: said.in_wave,
+            authority_epoch: said.authority_epoch,
+        };
+        self.admitted(&guard, attempt, request)
+    }
+
     /// The same for a request that the guard is to judge by that access.
     pub(super) fn decide_by(
         &self,
@@ -124,21 +145,23 @@ impl Look {
         request: Request,
         access: Access,
     ) -> Decision {
-        let rejected = Decision::keep(Reply::Failed(Failure::Rejected));
-        let guard = match admit(
+        match admit(
             self.guard.as_ref(),
             self.holder,
             self.term,
             attempt.fence,
             access,
         ) {
-            Ok(guard) => guard,
-            Err(refusal) => return Decision::keep(Reply::Refused(refusal)),
-        };
+            Ok(guard) => self.admitted(guard, attempt, request),
+            Err(refusal) => Decision::keep(Reply::Refused(refusal)),
+        }
+    }
+
+    fn admitted(&self, guard: &GuardRow, attempt: &Attempt, request: Request) -> Decision {
         let learned = match decide::bits(self.bits, attempt.slot, attempt.stored_slot) {
             Bits::Agree => None,
             Bits::Learned(bits) => Some(bits),
-            Bits::Disagree => return rejected,
+            Bits::Disagree => return Decision::keep(Reply::Failed(Failure::Rejected)),
         };
         let decision = match request {
             Request::Read => decide::read(self.present),

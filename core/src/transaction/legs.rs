@@ -44,6 +44,7 @@ impl Leg {
                 fence: self.fence,
                 kind: AttemptKind::Apply { version, payload },
                 blocking: self.strict,
+                unfenced: None,
             };
             Some(Part {
                 key,

@@ -384,6 +384,7 @@ impl Transaction {
                 fence: plan.fence,
                 kind,
                 blocking: true,
+                unfenced: None,
             };
             Some(Part {
                 key,

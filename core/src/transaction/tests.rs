@@ -74,6 +74,7 @@ fn pinned(epoch: u32, mirror: Option<ShardId>, strict: bool, ramp: bool) -> Pinn
         },
         strict,
         shadow: None,
+        leased: None,
     };
     Pinned {
         snapshot: e(epoch),

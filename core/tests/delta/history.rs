@@ -36,6 +36,7 @@ pub(crate) fn shard(id: u32) -> Shard {
         zone: String::new(),
         tags: Vec::new(),
         state: ShardState::Active,
+        unfenced: false,
     }
 }
 

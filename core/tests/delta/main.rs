@@ -293,6 +293,7 @@ fn a_phase_advances_in_128_bytes_among_a_thousand_waves_of_scattered_slots() {
                 matches: None,
                 origin: None,
                 pins: false,
+                switching: false,
             });
         }
     });

@@ -4,9 +4,9 @@
 
 use proptest::prelude::*;
 use ringshift::{
-    Composite, DomainId, Draft, Entry, Epoch, ForeignHash, Home, KeyRule, KeyspaceDraft,
-    KeyspaceId, Match, Modulo, Phase, Placement, Shard, ShardId, ShardIndex, ShardState, Side,
-    Slot, Slotting, Snapshot, Target, Wave, Weight, runs, slot_runs,
+    ClientLease, Composite, DomainId, Draft, Entry, Epoch, ForeignHash, Home, KeyRule,
+    KeyspaceDraft, KeyspaceId, Match, Modulo, Phase, Placement, Shard, ShardId, ShardIndex,
+    ShardState, Side, Slot, Slotting, Snapshot, Target, Wave, Weight, runs, slot_runs,
 };
 
 /// Numbers drawn from a seed (splitmix64).
@@ -63,11 +63,13 @@ pub(crate) fn draft(shards: usize, keyspaces: usize, waves: usize, seed: u64) ->
             })
             .collect(),
         keyspaces: Vec::new(),
+        client_lease: None,
     };
     for n in 0..keyspaces {
         let keyspace = keyspace(&mut dice, &mut draft, n, waves);
         draft.keyspaces.push(keyspace);
     }
+    leased(&mut dice, &mut draft);
     for at in 0..draft.keyspaces.len() {
         for _ in 0..waves.min(6) {
             narrow(&mut dice, &mut draft, at);
@@ -163,6 +165,7 @@ fn narrow(dice: &mut Dice, draft: &mut Draft, at: usize) {
             matches: Some(matches),
             origin,
             pins,
+            switching: false,
         });
     }
     assert!(epoch <= last);
@@ -198,6 +201,26 @@ fn interval(rule: KeyRule, dice: &mut Dice) -> Match {
     Match::Range { start, end }
 }
 
+/// Makes some of the shards unfenced, and pauses some of their waves.
+fn leased(dice: &mut Dice, draft: &mut Draft) {
+    if dice.below(3) > 0 {
+        return;
+    }
+    draft.client_lease = Some(ClientLease {
+        lease_ms: dice.one_of(&[1, 500, 3_600_000]),
+        attempt_ms: dice.one_of(&[1, 200]),
+        margin_ms: dice.one_of(&[0, 100]),
+    });
+    for shard in &mut draft.shards {
+        shard.unfenced = dice.below(2) == 0;
+    }
+    let keyed = draft.clone();
+    for wave in draft.keyspaces.iter_mut().flat_map(|k| &mut k.waves) {
+        let may = wave.phase.is_carved() && keyed.is_unfenced(wave);
+        wave.switching = may && dice.below(2) == 0;
+    }
+}
+
 fn shard(dice: &mut Dice, n: usize, id: u32) -> Shard {
     let weight = dice.one_of(&[0, 1, 500, 1_000, 3_000, 1_000_000_000]);
     Shard {
@@ -210,6 +233,7 @@ fn shard(dice: &mut Dice, n: usize, id: u32) -> Shard {
         zone: dice.one_of(&["", "eu-1", "eu-2", "us"]).to_owned(),
         tags: vec!["ssd".to_owned(); dice.below(3)],
         state: dice.one_of(&[ShardState::Active, ShardState::Active, ShardState::Draining]),
+        unfenced: false,
     }
 }
 
@@ -327,6 +351,7 @@ fn wave(
         matches: None,
         origin: None,
         pins: false,
+        switching: false,
     })
 }
 

@@ -170,6 +170,7 @@ impl World {
             fence: Fence { domain, epoch },
             kind,
             blocking: true,
+            unfenced: None,
         };
         // A write with a known operation is taken for a repeat.
         self.op += 1;

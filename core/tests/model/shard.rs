@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ringshift::migration::{Answer, Command, Mark};
 use ringshift::{
-    Access, Attempt, AttemptKind, Fence, Guard, KeyspaceId, Refusal, Reply, Revision, Slot, Version,
+    Access, Attempt, AttemptKind, Epoch, Failure, Fence, Guard, KeyspaceId, Refusal, Reply,
+    Revision, Slot, Version,
 };
 
 /// A key of the model, as one byte.
@@ -40,6 +41,8 @@ pub(crate) struct Shard {
     pub(crate) answers: u64,
     /// The highest version physically removed, of any slot: coarser than a store's, and as safe.
     pub(crate) floor: Version,
+    /// Whether it takes a client's word instead of checking its fence.
+    pub(crate) unfenced: bool,
 }
 
 /// Where the model's keys are.
@@ -61,16 +64,9 @@ impl Shard {
             AttemptKind::Write => Access::Write,
             AttemptKind::Apply { .. } => Access::Apply,
         };
-        let admitted = self.guard.admit(
-            attempt.keyspace,
-            attempt.slot,
-            &[key],
-            attempt.fence,
-            access,
-        );
-        let guard = match admitted {
-            Ok(row) => row,
-            Err(refusal) => return (Reply::Refused(refusal), content),
+        let (authority_epoch, in_wave) = match self.stamp(attempt, key, access) {
+            Ok(stamp) => stamp,
+            Err(reply) => return (reply, content),
         };
         let row = self.rows.get(&key).copied();
         let found = row.map_or(content, |row| Content {
@@ -101,8 +97,8 @@ impl Shard {
             ),
             AttemptKind::Write => {
                 let previous = row.map(|row| row.version);
-                let version = Version::next(guard.authority_epoch, previous, self.floor);
-                if content.value == NOTHING && !guard.in_wave {
+                let version = Version::next(authority_epoch, previous, self.floor);
+                if content.value == NOTHING && !in_wave {
                     self.rows.remove(&key);
                     self.floor = self.floor.max(version);
                     self.revision += 1;
@@ -114,6 +110,27 @@ impl Shard {
             AttemptKind::Apply { version, .. } => {
                 (self.put_if_newer(key, version, content), content)
             }
+        }
+    }
+
+    /// What a write's version begins with, and whether a delete leaves a tombstone.
+    fn stamp(
+        &mut self,
+        attempt: &Attempt,
+        key: Key,
+        access: Access,
+    ) -> Result<(Epoch, bool), Reply> {
+        if self.unfenced {
+            let said = attempt.unfenced.ok_or(Reply::Failed(Failure::Rejected))?;
+            return Ok((said.authority_epoch, said.in_wave));
+        }
+        let (keyspace, slot) = (attempt.keyspace, attempt.slot);
+        match self
+            .guard
+            .admit(keyspace, slot, &[key], attempt.fence, access)
+        {
+            Ok(guard) => Ok((guard.authority_epoch, guard.in_wave)),
+            Err(refusal) => Err(Reply::Refused(refusal)),
         }
     }
 

@@ -68,6 +68,7 @@ fn plan(snapshot: u32, epoch: u32, route: u8) -> Plan {
         read: ReadPlace::One(shard),
         strict: false,
         shadow: None,
+        leased: None,
     };
     let in_wave = |authority, mirror, strict| Plan {
         fence: Fence {

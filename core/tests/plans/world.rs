@@ -100,6 +100,7 @@ impl World {
             fence: plan.fence,
             kind,
             blocking: true,
+            unfenced: None,
         };
         let content = Content::Own {
             change: Change::Put(&[self.op]),
@@ -137,6 +138,7 @@ impl World {
                 fence: plan.fence,
                 kind: AttemptKind::Read,
                 blocking: true,
+                unfenced: None,
             };
             let at = self.shards.get_mut(&shard).unwrap();
             let response = at.attempt(&attempt, key, Content::None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ringshift::{
     Attempt, AttemptId, AttemptKind, Failure, Instant, Operation, OperationError, Outcome, Payload,
-    Plan, Policy, Refusal, Reply, Router, ShardId, Snapshot, Step,
+    Plan, Policy, RefreshGate, Refusal, Reply, Router, ShardId, Snapshot, Step,
 };
 
 use super::shard::{Content, Key, NOTHING, Value};
@@ -59,6 +59,21 @@ impl World {
         self.client(key, value, operation)
     }
 
+    /// A write at `now`, by `map` and with the lease that `gate` knows of.
+    pub(crate) fn write_under(
+        &mut self,
+        gate: &RefreshGate,
+        map: &Arc<Snapshot>,
+        now: Instant,
+        value: Value,
+    ) -> Client {
+        let key = super::world::MOVES;
+        let router = Router::new(map.clone());
+        let plan = router.keyspace("k").unwrap().plan(&[key]).unwrap();
+        let operation = Operation::write(gate.lease(plan), POLICY, now);
+        self.client(key, value, operation)
+    }
+
     /// A read, routed by the snapshot in force.
     pub(crate) fn read(&mut self, key: Key) -> Client {
         self.read_by(&self.snapshot.clone(), key)
@@ -70,7 +85,8 @@ impl World {
     }
 
     fn client(&mut self, key: Key, value: Value, operation: Operation) -> Client {
-        self.op += 1;
+        // A long story has more operations than names; only the last ones must be told apart.
+        self.op = self.op.checked_add(1).unwrap_or(1);
         let own = Content { value, op: self.op };
         Client {
             key,
@@ -167,6 +183,16 @@ impl Client {
         }
     }
 
+    /// What it wants next, whatever it is.
+    pub(crate) fn step(&mut self) -> Step {
+        self.operation.poll()
+    }
+
+    /// It is `now`.
+    pub(crate) fn pass(&mut self, now: Instant) {
+        self.operation.handle_timeout(now);
+    }
+
     /// It ends here, with nothing more to send.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> End {
@@ -192,7 +218,7 @@ impl Client {
         self.operation.handle_snapshot(Instant::ZERO, plan);
     }
 
-    fn letter_of(&self, attempt: Attempt) -> Letter {
+    pub(crate) fn letter_of(&self, attempt: Attempt) -> Letter {
         let content = match attempt.kind {
             AttemptKind::Apply {
                 payload: Payload::FoundBy(id),
@@ -212,7 +238,7 @@ impl Client {
         found.unwrap().1
     }
 
-    fn end(&self, outcome: Outcome) -> End {
+    pub(crate) fn end(&self, outcome: Outcome) -> End {
         match outcome {
             Outcome::Value { from, .. } => End::Saw(self.content_of(from).value),
             Outcome::Missing => End::Saw(NOTHING),
@@ -226,7 +252,12 @@ impl Client {
 pub(crate) fn plan(map: &Arc<Snapshot>, key: Key) -> Plan {
     let router = Router::new(map.clone());
     let id = map.content().keyspaces[0].id;
-    router.keyspace_at(id).unwrap().plan(&[key]).unwrap()
+    let mut plan = router.keyspace_at(id).unwrap().plan(&[key]).unwrap();
+    if let Some(leased) = &mut plan.leased {
+        // The schedules say when a client acts; where it may not, they don't let it.
+        leased.until = Instant::NEVER;
+    }
+    plan
 }
 
 #[track_caller]

@@ -12,6 +12,7 @@ mod restored;
 #[path = "../model/shard.rs"]
 mod shard;
 mod transactions;
+mod unfenced;
 mod waves;
 mod world;
 mod writes;

@@ -13,8 +13,8 @@ use ringshift::migration::{
 };
 use ringshift::record::{Desk, Record};
 use ringshift::{
-    Epoch, GuardRow, Instant, KeyspaceId, Match, Phase, Refusal, Router, ShardId, Slot, SlotRange,
-    Snapshot, Term, Topology, Version, Wave,
+    ClientLease, Epoch, GuardRow, Instant, KeyspaceId, Match, Phase, Refusal, Router, ShardId,
+    Slot, SlotRange, Snapshot, Term, Topology, Version, Wave,
 };
 
 use super::super::KIND;
@@ -29,6 +29,13 @@ pub(crate) const THERE: Key = b'u';
 /// The shard that the wave's slot leaves, and the one that it goes to.
 pub(crate) const FROM: ShardId = ShardId(1);
 pub(crate) const TO: ShardId = ShardId(2);
+
+/// What clients of unfenced shards have.
+pub(crate) const LEASE: ClientLease = ClientLease {
+    lease_ms: 1_000,
+    attempt_ms: 200,
+    margin_ms: 50,
+};
 
 pub(crate) fn slot_of(key: Key) -> Slot {
     ringshift::hash::slot_of(ringshift::hash::xxh3(&[key], 0), 4)
@@ -97,10 +104,19 @@ pub(crate) fn settings() -> Settings {
 
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
+        Self::with_unfenced(settings, &[])
+    }
+
+    /// A world in which these shards check no fence.
+    pub(crate) fn with_unfenced(settings: Settings, unfenced: &[ShardId]) -> Self {
         let text = r#"{"cluster":"races","keyspaces":{"k":{"bits":4}},
                        "shards":[{"id":1,"name":"x"},{"id":2,"name":"y"}]}"#;
         let topology: Topology = serde_json::from_str(text).unwrap();
         let mut draft = topology.snapshot().unwrap().content().clone();
+        draft.client_lease = (!unfenced.is_empty()).then_some(LEASE);
+        for shard in &mut draft.shards {
+            shard.unfenced = unfenced.contains(&shard.id);
+        }
         KIND.prepare(&mut draft, slot_of(MOVES).0);
         let snapshot = Arc::new(Snapshot::build(draft).unwrap());
         let router = Router::new(snapshot.clone());
@@ -114,7 +130,10 @@ impl World {
         assert_ne!(slot_of(MOVES), slot_of(STAYS));
         let mut shards = BTreeMap::new();
         for id in [FROM, TO] {
-            let mut shard = Shard::default();
+            let mut shard = Shard {
+                unfenced: unfenced.contains(&id),
+                ..Shard::default()
+            };
             shard
                 .guard
                 .install(Term(1), &home_installs(&snapshot, id))
@@ -344,7 +363,7 @@ impl World {
     }
 
     /// The shards' clocks go as the coordinator's does, from other origins.
-    fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         let now = self.now.as_millis();
         for (id, shard) in &mut self.shards {
             shard.guard.handle_time(now + u64::from(id.0) * 1_000_000);

@@ -51,6 +51,7 @@ fn valid() -> Draft {
         matches: None,
         origin: None,
         pins: false,
+        switching: false,
     });
     draft
 }

@@ -456,7 +456,8 @@ def explanation(draft, keyspace, key):
         first, second = names[wave["from"]], names[wave["to"]]
         if phase == "reversed":
             first, second = second, first
-        said |= {"domain": wave["domain"], "domain_epoch": wave["epoch"], "phase": phase}
+        said |= {"domain": wave["domain"], "domain_epoch": wave["epoch"]}
+        said["phase"] = "switching" if wave["switching"] else phase
         said |= {"authority": first, "mirror": second, "reads": [first]}
         said["strict"] = wave["strict"] or phase == "read-new"
         if phase == "read-new":

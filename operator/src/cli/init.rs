@@ -53,6 +53,7 @@ pub(super) fn run(init: &Init, out: &mut dyn Write) -> Result<(), CliError> {
         lease_ms: 0,
         keyspaces: keyspaces(init)?,
         shards: shards(init)?,
+        client_lease: None,
     };
     // Refused now rather than by whoever opens the file.
     topology
@@ -152,6 +153,7 @@ fn shard(id: u32, name: String, weight: f64, zone: &str) -> ShardTopology {
         zone: zone.to_owned(),
         tags: Vec::new(),
         state: ShardState::Active,
+        unfenced: false,
     }
 }
 

@@ -152,7 +152,7 @@ fn wave_line(snapshot: &Snapshot, wave: &Wave) -> WaveLine {
     WaveLine {
         domain: wave.domain.0,
         epoch: wave.epoch.get(),
-        phase: wave.phase.name(),
+        phase: wave.state_name(),
         from: name(wave.from),
         to: name(wave.to),
         slots: wave.slot_count(),

@@ -214,7 +214,7 @@ fn wave_lines(snapshot: &Snapshot, name: impl Fn(ringshift::ShardId) -> String) 
             keyspace: keyspace.name.clone(),
             from: name(wave.from),
             to: name(wave.to),
-            phase: wave.phase.name(),
+            phase: wave.state_name(),
             ramp_ppm: wave.ramp_ppm,
             shadow_ppm: wave.shadow_ppm,
             slots: wave.slot_count(),

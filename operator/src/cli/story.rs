@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant as Clock, SystemTime, UNIX_EPOCH};
 
 use ringshift::Instant;
-use ringshift::migration::{Answer, Coordinator, Ending, Health, Log, Report, Stage};
+use ringshift::migration::{Coordinator, Ending, Health, Log, Report};
 use ringshift_operator::runner::Event;
 use ringshift_operator::write_report;
 
@@ -59,10 +59,10 @@ impl Story {
         } = *event;
         report.handle_command(now, point, goal, wave, event.command, event.answer);
         report.handle_coordinator(now, coordinator);
-        if point.stage == Stage::CloseFrom && self.closed_at.is_none() {
+        if event.begins_pause() && self.closed_at.is_none() {
             self.closed_at = Clock::now().checked_sub(event.took);
         }
-        let reopened = point.stage == Stage::InstallOther && *event.answer == Answer::Done;
+        let reopened = event.ends_pause(coordinator);
         if reopened && let Some(closed_at) = self.closed_at.take() {
             let us = u64::try_from(closed_at.elapsed().as_micros()).unwrap_or(u64::MAX);
             report.handle_barrier(now, goal.unwrap_or(point.goal), wave, us);

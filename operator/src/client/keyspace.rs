@@ -94,7 +94,7 @@ impl<'c> ClientKeyspace<'c> {
 
     pub(super) fn plan(&self, router: &Router, key: &[u8]) -> Result<Plan, KeyError> {
         match router.keyspace_at(self.id) {
-            Some(keyspace) => keyspace.plan(key),
+            Some(keyspace) => keyspace.plan(key).map(|plan| self.client.lease(plan)),
             // Keyspaces are never taken away; the number came from a router of this cluster.
             None => Err(KeyError::Malformed { at: 0 }),
         }

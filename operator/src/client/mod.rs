@@ -17,8 +17,8 @@ use std::time::{Duration, Instant as Clock};
 use parking_lot::{Condvar, Mutex, RwLock};
 use ringshift::driver::Driven;
 use ringshift::{
-    Attempt, Epoch, Failure, Instant, Policy, RefreshGate, RefreshStep, Reply, Router, ShardId,
-    Snapshot, SnapshotError, UnknownKeyspace,
+    Attempt, Epoch, Failure, Instant, Plan, Policy, RefreshGate, RefreshStep, Reply, Router,
+    ShardId, Snapshot, SnapshotError, UnknownKeyspace,
 };
 
 use crate::store::{Content, Found, OperationKey, Store};
@@ -143,6 +143,14 @@ impl Client {
         self.retries.load(Ordering::Relaxed)
     }
 
+    /// The plan with the end of its lease, where it needs one.
+    fn lease(&self, plan: Plan) -> Plan {
+        if plan.leased.is_none() {
+            return plan;
+        }
+        self.gate.lock().lease(plan)
+    }
+
     fn now(&self) -> Instant {
         let ms = self.origin.elapsed().as_millis();
         Instant::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
@@ -176,8 +184,14 @@ impl Client {
             RefreshStep::Fetch => {
                 drop(gate);
                 let have = self.router().snapshot().epoch();
+                let sent = self.now();
+                // What was in force when the source was asked, where it was.
+                let mut in_force = have;
                 let installed = match self.topology.fetch(have) {
-                    Ok(Some(snapshot)) => self.install(snapshot).ok(),
+                    Ok(Some(snapshot)) => {
+                        in_force = snapshot.epoch();
+                        self.install(snapshot).ok()
+                    }
                     Ok(None) => Some(false),
                     Err(_) => None,
                 };
@@ -186,6 +200,9 @@ impl Client {
                 let have = self.router().snapshot().epoch();
                 let mut gate = self.gate.lock();
                 match installed {
+                    Some(_) if self.topology.is_current() => {
+                        gate.renewed(self.now(), sent, in_force);
+                    }
                     Some(true) => {}
                     Some(false) => gate.fetched(self.now(), have),
                     None => gate.failed(self.now()),
@@ -199,6 +216,8 @@ impl Client {
     fn send(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> (Reply, Option<Found>) {
         let store = self.stores.read().get(&attempt.shard).cloned();
         match store {
+            // Whoever froze between the decision and here doesn't send any more.
+            Some(_) if attempt.is_over(self.now()) => (Reply::Failed(Failure::NotSent), None),
             Some(store) => {
                 let response = store.attempt(attempt, key, content);
                 (response.reply, response.found)

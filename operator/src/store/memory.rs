@@ -42,6 +42,14 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// An empty shard that checks no fence, as somebody else's server doesn't: its clients need
+    /// leases ([`ClientLease`](ringshift::ClientLease)).
+    pub fn unfenced() -> Self {
+        let store = Self::default();
+        store.shard.lock().without_fences();
+        store
+    }
+
     /// How much there is of each stored slot, whoever holds it.
     pub fn sizes(&self) -> Vec<StoredSize> {
         self.shard.lock().sizes()

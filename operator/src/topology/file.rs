@@ -168,6 +168,10 @@ impl TopologySource for FileTopology {
         file.read_to_end(&mut bytes).map_err(self.failed("read"))?;
         Ok(Some(Record::decode(&bytes)?.snapshot))
     }
+
+    fn is_current(&self) -> bool {
+        true
+    }
 }
 
 impl TopologyStore for FileTopology {

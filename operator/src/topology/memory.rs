@@ -32,6 +32,10 @@ impl TopologySource for MemoryTopology {
         let snapshot = &record.as_ref().ok_or_else(missing)?.snapshot;
         Ok((snapshot.epoch() > newer_than).then(|| Arc::clone(snapshot)))
     }
+
+    fn is_current(&self) -> bool {
+        true
+    }
 }
 
 impl TopologyStore for MemoryTopology {

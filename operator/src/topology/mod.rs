@@ -37,6 +37,15 @@ pub trait TopologySource: Send + Sync {
     /// [`TopologyError::Missing`] where there is none yet; everything that is wrong with what is
     /// there.
     fn fetch(&self, newer_than: Epoch) -> Result<Option<Arc<Snapshot>>, TopologyError>;
+
+    /// Whether [`fetch`](Self::fetch) answers what is in force at some moment after it was called, as
+    /// who looks into the topology store itself does. An answer that somebody kept may be older.
+    ///
+    /// Only such a source renews the lease of clients at [unfenced](ringshift::Shard::unfenced)
+    /// shards; with another they do nothing there. `false` unless told.
+    fn is_current(&self) -> bool {
+        false
+    }
 }
 
 /// The one place that says which snapshot is in force.

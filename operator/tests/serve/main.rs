@@ -46,6 +46,7 @@ pub(crate) fn first(cluster: &str) -> Arc<Snapshot> {
         matches: None,
         origin: None,
         pins: false,
+        switching: false,
     });
     Snapshot::build(draft).unwrap().into()
 }

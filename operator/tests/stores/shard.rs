@@ -169,6 +169,7 @@ impl Shard {
             fence: self.fence(),
             kind,
             blocking: true,
+            unfenced: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! The clusters that the vectors are about.
 
 use ringshift::{
-    Draft, Epoch, Match, Phase, Run, ShardId, ShardIndex, Side, Slot, SlotRange, Snapshot,
-    Topology, Version, Wave,
+    ClientLease, Draft, Epoch, Match, Phase, Run, ShardId, ShardIndex, Side, Slot, SlotRange,
+    Snapshot, Topology, Version, Wave,
 };
 use serde_json::json;
 
@@ -98,8 +98,29 @@ pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String
             matches: None,
             origin: None,
             pins: false,
+            switching: false,
         });
     }
+    Snapshot::build(draft).map_err(|e| e.to_string())
+}
+
+/// The cluster `demo` with a shard that checks no fence, in the pause before reads move.
+pub(crate) fn switching() -> Result<Snapshot, String> {
+    let strict = false;
+    let phase = Phase::DoubleWrite;
+    let ppm = 0;
+    let demo = demo(9, 8, Place::Wave { phase, ppm, strict })?;
+    let mut draft = demo.content().clone();
+    draft.client_lease = Some(ClientLease {
+        lease_ms: 1_000,
+        attempt_ms: 200,
+        margin_ms: 100,
+    });
+    for shard in &mut draft.shards {
+        shard.unfenced = shard.id == ShardId(2);
+    }
+    let waves = draft.keyspaces.iter_mut().flat_map(|k| &mut k.waves);
+    waves.for_each(|wave| wave.switching = true);
     Snapshot::build(draft).map_err(|e| e.to_string())
 }
 
@@ -150,6 +171,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
             matches: None,
             origin: None,
             pins: false,
+            switching: false,
         });
         domain.0 += 2;
     }
@@ -171,6 +193,7 @@ pub(crate) fn full() -> Result<Snapshot, String> {
         matches: Some(Match::Prefix(b"bolt:".to_vec())),
         origin: None,
         pins: true,
+        switching: false,
     });
     Snapshot::build(draft).map_err(|e| e.to_string())
 }

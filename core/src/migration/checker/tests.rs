@@ -30,6 +30,7 @@ fn wave(domain: u32, epoch: u32) -> Wave {
         matches: None,
         origin: None,
         pins: false,
+        switching: false,
     }
 }
 

@@ -53,7 +53,10 @@ impl Coordinator {
             Some(context) => context.wave.from == shard || context.wave.to == shard,
             None => true,
         };
-        let before_swap = run.stage != Stage::Swap && run.stage != Stage::Lapse;
+        let before_swap = !matches!(
+            run.stage,
+            Stage::Pause | Stage::Swap | Stage::Open | Stage::Lapse
+        );
         if !waits_for_it || !before_swap {
             self.task = Task::Move(Box::new(run));
             return;

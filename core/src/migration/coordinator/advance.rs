@@ -24,15 +24,17 @@ impl Coordinator {
         self.spend(&run, &answer);
         let next = match (run.stage, answer) {
             (Stage::Log, Answer::Logged) => return self.logged(run),
-            (Stage::Swap, Answer::Swapped) => return self.swapped(run),
-            (Stage::Swap, Answer::EpochLost { .. }) => {
+            (Stage::Pause | Stage::Swap | Stage::Open, Answer::Swapped) => {
+                return self.swapped(run);
+            }
+            (Stage::Pause | Stage::Swap | Stage::Open, Answer::EpochLost { .. }) => {
                 return self.recover(CoordinatorError::Senseless { point: run.point() });
             }
             (Stage::InstallFirst | Stage::InstallOther, Answer::Done) => {
                 run.installs.remove(0);
                 match (run.installs.is_empty(), run.goal) {
                     (true, Move::Readmit) => Stage::Shut,
-                    (true, _) => return self.finished(&run),
+                    (true, _) => return self.installed(run),
                     (false, _) => Stage::InstallOther,
                 }
             }
@@ -100,6 +102,7 @@ impl Coordinator {
     pub(super) fn enter(&mut self, mut run: Run, stage: Stage) {
         run.stage = stage;
         self.turn_to_abort(&mut run);
+        self.pause_first(&mut run);
         if run.stage == Stage::Read && self.tending.reread {
             // Who is back waits for its installs; the cursor is kept.
             self.task = Task::Idle;
@@ -113,7 +116,7 @@ impl Coordinator {
         {
             return self.owe(run);
         }
-        if run.stage == Stage::Swap
+        if matches!(run.stage, Stage::Pause | Stage::Swap | Stage::Open)
             && let Err(error) = self.make_next(&mut run)
         {
             self.task = Task::Over(Ending::Stuck(Self::topology_error(run.goal, &error)));
@@ -329,6 +332,9 @@ impl Coordinator {
     }
 
     fn next_draft(&self, now: &Snapshot, run: &Run, log: &mut Log) -> Result<Draft, TopologyError> {
+        if matches!(run.stage, Stage::Pause | Stage::Open) {
+            return self.switching_draft(now, run, log);
+        }
         match run.goal {
             Move::Enlist => {
                 let shards = log
@@ -384,7 +390,7 @@ impl Coordinator {
         Ok(draft)
     }
 
-    fn place_of(&self, run: &Run) -> Result<(KeyspaceId, DomainId), TopologyError> {
+    pub(super) fn place_of(&self, run: &Run) -> Result<(KeyspaceId, DomainId), TopologyError> {
         let context = self
             .context(run.domain)
             .ok_or(TopologyError::Empty("wave"))?;
@@ -401,6 +407,17 @@ impl Coordinator {
         // A wish that was made meanwhile outlives the swap.
         (self.log.wish, self.log.reason) = (wish, reason);
         self.log.finish_agreed |= agreed;
+        self.await_clients(&snapshot);
+        if run.stage == Stage::Pause {
+            self.snapshot = Some(snapshot);
+            // The barrier's own time begins when nobody writes any more.
+            run.began = self.tending.clients_end;
+            return self.enter(run, Stage::CloseFrom);
+        }
+        if run.stage == Stage::Open {
+            self.snapshot = Some(snapshot);
+            return self.finished(&run);
+        }
         run.installs = match (run.goal, self.tending.readmit) {
             (Move::Readmit, Some(shard)) => readmit_installs(&snapshot, shard),
             _ => installs_after(&snapshot, &run),
@@ -408,7 +425,7 @@ impl Coordinator {
         self.snapshot = Some(snapshot);
         self.list_grants();
         if run.installs.is_empty() {
-            self.finished(&run);
+            self.installed(run);
         } else {
             self.enter(run, Stage::InstallFirst);
         }

@@ -46,6 +46,9 @@ impl Coordinator {
         if let Some(domain) = self.closed.pop() {
             return self.run_again(domain);
         }
+        if self.go_on_switching() {
+            return;
+        }
         if let Some(domain) = self.abandoned() {
             return self.start(Move::StepBack, Stage::CloseFrom, Some(domain));
         }
@@ -135,8 +138,10 @@ impl Coordinator {
         })
     }
 
-    fn start(&mut self, goal: Move, stage: Stage, domain: Option<DomainId>) {
-        let mut run = Run::new(goal, stage, domain, self.now);
+    pub(super) fn start(&mut self, goal: Move, stage: Stage, domain: Option<DomainId>) {
+        // What it waits for clients before its first step doesn't count against a barrier.
+        let began = self.now.max(self.tending.clients_end);
+        let mut run = Run::new(goal, stage, domain, began);
         if let (Some(domain), Some(context)) = (domain, self.context(domain)) {
             run.leased = context.wave.is_leased();
             let since = context.wave.authority_epoch;
@@ -147,7 +152,7 @@ impl Coordinator {
 
     /// A wave whose guards are closed at the snapshot's own epoch: its barrier again, from its
     /// first step, toward the logged intent where that still fits; else as an abort.
-    fn run_again(&mut self, domain: DomainId) {
+    pub(super) fn run_again(&mut self, domain: DomainId) {
         let Some((_, _, wave)) = self.find_wave(domain) else {
             return;
         };

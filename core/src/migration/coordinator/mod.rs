@@ -8,6 +8,7 @@ mod absent;
 mod advance;
 mod checking;
 mod choose;
+mod clients;
 mod ending;
 mod hold;
 mod office;

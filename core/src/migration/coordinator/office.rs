@@ -106,6 +106,7 @@ impl Coordinator {
                 },
             ) => {
                 self.inherit(&snapshot, marks);
+                self.await_clients(&snapshot);
                 self.snapshot = Some(snapshot);
                 // A wish that was made here and isn't written down yet outlives a second reading.
                 let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));

@@ -133,7 +133,7 @@ impl Coordinator {
                 log.intent = self.intent_of(run).filter(|_| !ended);
                 return Some(Command::SaveLog { term, log });
             }
-            Stage::Swap => {
+            Stage::Pause | Stage::Swap | Stage::Open => {
                 let (snapshot, log) = run.next.clone()?;
                 let expected = self.snapshot.as_ref().map_or(Epoch::ZERO, |s| s.epoch());
                 return Some(Command::Swap {
@@ -259,6 +259,8 @@ impl Coordinator {
             | Stage::Claim
             | Stage::Guards
             | Stage::Log
+            | Stage::Pause
+            | Stage::Open
             | Stage::Swap
             | Stage::InstallFirst
             | Stage::InstallOther
@@ -271,7 +273,7 @@ impl Coordinator {
     }
 
     /// What the log says of a barrier before it begins; other moves leave it as it is.
-    fn intent_of(&self, run: &Run) -> Option<Intent> {
+    pub(super) fn intent_of(&self, run: &Run) -> Option<Intent> {
         match (run.domain, run.goal.is_barrier()) {
             (Some(domain), true) => Some(Intent {
                 domain,

@@ -93,6 +93,8 @@ pub struct WaveStatus {
     pub to: ShardId,
     /// Its phase.
     pub phase: Phase,
+    /// Whether writes are paused, since reads are about to move and a shard can't hold them back.
+    pub switching: bool,
     /// How many keys of a million are read from `to`.
     pub ramp_ppm: u32,
     /// How many slots it has.
@@ -110,6 +112,7 @@ impl Coordinator {
             from: wave.from,
             to: wave.to,
             phase: wave.phase,
+            switching: wave.switching,
             ramp_ppm: wave.ramp_ppm,
             slots: wave.slot_count(),
         };

@@ -49,6 +49,9 @@ pub(super) struct Tending {
     /// Every lease that anybody has granted is over at this moment, by a clock that goes like
     /// this one.
     pub(super) leases_end: Instant,
+    /// No client acts at an unfenced shard by the snapshot before the one in force, from this moment
+    /// on.
+    pub(super) clients_end: Instant,
     /// Who hasn't answered, and since when.
     pub(super) silent: BTreeMap<ShardId, Instant>,
     /// Who hasn't for too long. It may still be commanded by a predecessor, and wasn't asked what
@@ -88,6 +91,7 @@ impl Tending {
             not_again: Instant::ZERO,
             grants: BTreeMap::new(),
             leases_end: Instant::ZERO,
+            clients_end: Instant::ZERO,
             silent: BTreeMap::new(),
             gone: BTreeSet::new(),
             pending: BTreeSet::new(),

@@ -55,7 +55,10 @@ impl Coordinator {
             Task::Soak { until } => Some(*until),
             Task::Idle => None,
             Task::Move(run) if run.stage == Stage::Lapse => later(run.until),
-            Task::Move(run) => later(self.not_before).or_else(|| self.paced(run)),
+            Task::Move(run) => {
+                let until = self.not_before.max(self.until_clients(run));
+                later(until).or_else(|| self.paced(run))
+            }
             Task::Office(_) => later(self.not_before),
             Task::Over(_) => None,
         }

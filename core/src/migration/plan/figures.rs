@@ -83,6 +83,22 @@ pub struct PlanTime {
     /// For how long writes of a wave are held at most, in milliseconds, under a strategy that
     /// holds them while it copies. Others hold them for their barriers only.
     pub held_ms: Option<u64>,
+    /// What leases cost, where a shard [checks no fence](crate::Shard::unfenced).
+    #[serde(default)]
+    pub pauses: Option<Pauses>,
+}
+
+/// What it costs that a shard checks no fence: its clients' leases are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pauses {
+    /// Waves with such a shard.
+    pub waves: u32,
+    /// How often the writes of each of them are paused.
+    pub per_wave: u32,
+    /// How long such a pause is at least, in milliseconds; what is left to copy comes on top.
+    pub pause_ms: u64,
+    /// All waits of all waves, in milliseconds: one after each change of the map.
+    pub wait_ms: u64,
 }
 
 /// A domain whose clients refresh their snapshot, and when.
@@ -262,7 +278,41 @@ pub(super) fn time(waves: &[WaveFigures], settings: &Settings) -> PlanTime {
         soak_ms: soak.saturating_mul(count),
         rollback_ms: settings.reversed_ms.saturating_mul(windows),
         held_ms: longest.filter(|_| settings.offline),
+        pauses: None,
     }
+}
+
+/// What leases cost, if a shard of `shards` is unfenced.
+pub(super) fn pauses(
+    snapshot: &Snapshot,
+    shards: &[Shard],
+    planned: &[PlannedWave],
+    settings: &Settings,
+) -> Option<Pauses> {
+    let unfenced = |id: ShardId| shards.iter().any(|s| s.id == id && s.unfenced);
+    let lease = snapshot.content().client_lease?;
+    if !shards.iter().any(|shard| shard.unfenced) {
+        return None;
+    }
+    let paused = planned
+        .iter()
+        .filter(|w| unfenced(w.from) || unfenced(w.to));
+    let waves = paused.count() as u64;
+    let mut per_wave = 1;
+    let mut ppm = 0;
+    while let Some(next) = settings.ramp_after(ppm).filter(|_| !settings.offline) {
+        (ppm, per_wave) = (next, per_wave + 1);
+    }
+    // Begin, mirror, finish and retire, shadow-read where there is one; a barrier has three changes
+    // of the map where it pauses, and else one.
+    let others = 4 + u64::from(settings.shadow_ppm > 0 && !settings.offline);
+    let all = planned.len() as u64 * (others + per_wave) + 2 * waves * per_wave;
+    Some(Pauses {
+        waves: u32::try_from(waves).unwrap_or(u32::MAX),
+        per_wave: u32::try_from(per_wave).unwrap_or(u32::MAX),
+        pause_ms: 2 * lease.wait_ms(),
+        wait_ms: all.saturating_mul(lease.wait_ms()),
+    })
 }
 
 /// Every domain whose epoch rises beyond the waves' own: whoever works on it refreshes once.

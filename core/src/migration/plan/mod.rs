@@ -31,7 +31,7 @@ use crate::snapshot::{Digest, Snapshot, Target};
 pub use advise::{Advice, Circumstances, Risk, advise_strategy};
 pub(crate) use check::check_log;
 pub use error::PlanError;
-pub use figures::{PlanFigures, PlanTime, Refresh, ShardFigures, Undo, WaveFigures};
+pub use figures::{Pauses, PlanFigures, PlanTime, Refresh, ShardFigures, Undo, WaveFigures};
 pub use keys::{
     Half, MergeRanges, MoveKey, MovePrefix, MoveRange, PinKeyspace, SplitRange, Unpin, WishKey,
     WishMatch, WishPart,
@@ -196,7 +196,10 @@ pub fn plan_with(
         shards: keyspaces()
             .flat_map(|(k, t)| figures::of_shards(k, &shards, t, &options.sizes))
             .collect(),
-        time: figures::time(&waves, &settings),
+        time: PlanTime {
+            pauses: figures::pauses(snapshot, &shards, &planned, &settings),
+            ..figures::time(&waves, &settings)
+        },
         refreshes: figures::refreshes(snapshot, &shards, &planned, &grow),
         undo: figures::undo(&settings),
         advice: advise_strategy(&options.circumstances(amount, whole_slots)),

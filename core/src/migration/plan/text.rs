@@ -142,6 +142,17 @@ impl Plan {
         if let Some(held) = self.time.held_ms {
             writeln!(f, "writes of a wave are held for up to {}", duration(held))?;
         }
+        if let Some(pauses) = self.time.pauses {
+            writeln!(
+                f,
+                "a shard checks no fence: writes of {} waves pause {} times each, for {} and what is \
+                 left to copy; all waits for the clients' leases take {}",
+                pauses.waves,
+                pauses.per_wave,
+                duration(pauses.pause_ms),
+                duration(pauses.wait_ms)
+            )?;
+        }
         Ok(())
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn read(
     attempt: &Attempt,
     key: &[u8],
     content: Content<'_>,
+    unfenced: bool,
 ) -> Outcome {
     let place = Place::of(attempt, key);
     let text = match attempt.kind {
@@ -51,7 +52,7 @@ pub(super) fn read(
     let mut found = statement.query(look_parameters(&place))?;
     let row = found.next()?.ok_or(StoreError::Damaged("meta row"))?;
     let look = rows::look(row, place.fence.domain)?;
-    let decision = look.decide(attempt, content);
+    let decision = decide(&look, attempt, content, unfenced);
     let found = match look.present {
         Some(present) if decision.found => Some(Found {
             value: rows::value(row, LOOK_VALUE)?,
@@ -69,11 +70,12 @@ pub(super) fn write(
     attempt: &Attempt,
     key: &[u8],
     content: Content<'_>,
+    unfenced: bool,
 ) -> Outcome {
     let place = Place::of(attempt, key);
     transaction::write(connection, Durability::Relaxed, |connection| {
         let look = look(connection, &place)?;
-        let decision = look.decide(attempt, content);
+        let decision = decide(&look, attempt, content, unfenced);
         let found = match look.present {
             Some(present) if decision.found => Some(Found {
                 value: value(connection, &place)?,
@@ -97,6 +99,14 @@ pub(super) fn write(
         let reply = decision.reply;
         Ok((Response { reply, found }, rows))
     })
+}
+
+fn decide(look: &Look, attempt: &Attempt, content: Content<'_>, unfenced: bool) -> Decision {
+    if unfenced {
+        look.decide_unfenced(attempt, content)
+    } else {
+        look.decide(attempt, content)
+    }
 }
 
 fn look_parameters<'a>(place: &'a Place<'_>) -> (u32, u16, u32, &'a [u8]) {

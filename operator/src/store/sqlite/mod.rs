@@ -39,6 +39,9 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// The page cache of each connection, in KiB.
     pub cache_kib: u32,
+    /// Whether no fence of an attempt is checked, as somebody else's server doesn't: then clients need
+    /// leases ([`ClientLease`](ringshift::ClientLease)), and the snapshot must call the shard unfenced.
+    pub unfenced: bool,
 }
 
 impl Default for SqliteOptions {
@@ -46,6 +49,7 @@ impl Default for SqliteOptions {
         Self {
             readers: 4,
             cache_kib: 8 * 1024,
+            unfenced: false,
         }
     }
 }
@@ -59,6 +63,7 @@ pub struct SqliteStore {
     control: Mutex<Connection>,
     checkpointer: Checkpointer,
     incarnation: [u8; 16],
+    unfenced: bool,
     last_error: Mutex<Option<String>>,
 }
 
@@ -93,6 +98,7 @@ impl SqliteStore {
             checkpointer: Checkpointer::start(checkpoints, Arc::clone(&writer))?,
             writer,
             incarnation,
+            unfenced: options.unfenced,
             last_error: Mutex::new(None),
         })
     }
@@ -137,10 +143,10 @@ impl Store for SqliteStore {
         let result = match attempt.kind {
             AttemptKind::Read | AttemptKind::Confirm => self
                 .readers
-                .with(|connection| attempt::read(connection, attempt, key, content)),
+                .with(|connection| attempt::read(connection, attempt, key, content, self.unfenced)),
             AttemptKind::Write | AttemptKind::Apply { .. } => {
                 let writer = self.writer.ordinary();
-                attempt::write(&writer, attempt, key, content)
+                attempt::write(&writer, attempt, key, content, self.unfenced)
             }
         };
         match result {
@@ -155,6 +161,9 @@ impl Store for SqliteStore {
     }
 
     fn batch(&self, batch: &Batch, requests: &[(&[u8], Content<'_>)]) -> BatchResponse {
+        if self.unfenced {
+            return BatchReply::Failed(Failure::Rejected).into();
+        }
         let result = if batch.changes() {
             let writer = self.writer.ordinary();
             batch::batch(&writer, batch, requests)

@@ -180,7 +180,7 @@ fn told(snapshot: &Snapshot) -> Value {
         json!({
             "id": shard.id, "name": shard.name,
             "weight": f64::from(shard.weight.thousandths()) / 1_000.0, "endpoint": shard.endpoint, "zone": shard.zone,
-            "tags": shard.tags, "state": shard.state,
+            "tags": shard.tags, "state": shard.state, "unfenced": shard.unfenced,
         })
     });
     json!({
