@@ -1,11 +1,12 @@
-//! A shard of the model: the core's own guard over a handful of rows.
+//! A shard of the model: the core's own guard, and its decisions, over a handful of rows.
 
 use std::collections::BTreeMap;
 
 use ringshift::migration::{Answer, Command, Mark};
+use ringshift::store::{Change, Content as Given, Decision, Effect, Look, Present};
 use ringshift::{
-    Access, Attempt, AttemptKind, Epoch, Failure, Fence, Guard, KeyspaceId, Refusal, Reply,
-    Revision, Slot, Version,
+    Access, Attempt, AttemptKind, DomainId, Fence, Guard, KeyspaceId, Refusal, Reply, Revision,
+    Slot, Version, hash,
 };
 
 /// A key of the model, as one byte.
@@ -30,6 +31,24 @@ pub(crate) struct Row {
 pub(crate) struct Content {
     pub(crate) value: Value,
     pub(crate) op: u8,
+}
+
+impl Content {
+    /// As a client's request of that kind hands it to a store.
+    pub(crate) fn given(&self, kind: AttemptKind) -> Given<'static> {
+        let op = [self.op; 16];
+        let change = if self.value == NOTHING {
+            Change::Delete
+        } else {
+            Change::Put(&[])
+        };
+        match kind {
+            AttemptKind::Read => Given::None,
+            AttemptKind::Write | AttemptKind::Confirm | AttemptKind::Apply { .. } => {
+                Given::Own { change, op }
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -59,78 +78,56 @@ impl Shard {
         key: Key,
         content: Content,
     ) -> (Reply, Content) {
-        let access = match attempt.kind {
-            AttemptKind::Read | AttemptKind::Confirm => Access::Read,
-            AttemptKind::Write => Access::Write,
-            AttemptKind::Apply { .. } => Access::Apply,
+        let look = self.look(attempt.fence.domain, attempt.keyspace, attempt.slot, key);
+        let given = content.given(attempt.kind);
+        let decision = if self.unfenced {
+            look.decide_unfenced(attempt, given)
+        } else {
+            look.decide(attempt, given)
         };
-        let (authority_epoch, in_wave) = match self.stamp(attempt, key, access) {
-            Ok(stamp) => stamp,
-            Err(reply) => return (reply, content),
-        };
-        let row = self.rows.get(&key).copied();
-        let found = row.map_or(content, |row| Content {
+        let found = self.rows.get(&key).filter(|_| decision.found);
+        let found = found.map_or(content, |row| Content {
             value: row.value,
             op: row.op,
         });
-        match attempt.kind {
-            AttemptKind::Read => (
-                match row {
-                    Some(Row {
-                        version,
-                        value: NOTHING,
-                        ..
-                    }) => Reply::Deleted { version },
-                    Some(Row { version, .. }) => Reply::Found { version },
-                    None => Reply::Missing,
-                },
-                found,
-            ),
-            AttemptKind::Confirm => (
-                match row {
-                    Some(row) if row.op == content.op => Reply::Written {
-                        version: row.version,
-                    },
-                    _ => Reply::Missing,
-                },
-                found,
-            ),
-            AttemptKind::Write => {
-                let previous = row.map(|row| row.version);
-                let version = Version::next(authority_epoch, previous, self.floor);
-                if content.value == NOTHING && !in_wave {
-                    self.rows.remove(&key);
-                    self.floor = self.floor.max(version);
-                    self.revision += 1;
-                } else {
-                    self.put(key, version, content);
-                }
-                (Reply::Written { version }, content)
-            }
-            AttemptKind::Apply { version, .. } => {
-                (self.put_if_newer(key, version, content), content)
-            }
+        self.carry(key, &decision, content);
+        (decision.reply, found)
+    }
+
+    /// What a store looks up before it decides.
+    pub(crate) fn look(
+        &self,
+        domain: DomainId,
+        keyspace: KeyspaceId,
+        slot: Slot,
+        key: Key,
+    ) -> Look {
+        Look {
+            term: self.guard.term(),
+            revision: Revision(self.revision),
+            bits: None,
+            holder: self.guard.map().holder(keyspace, slot, &[key]),
+            floor: self.floor,
+            guard: self.guard.in_force(domain),
+            present: self.rows.get(&key).map(|row| Present {
+                version: row.version,
+                op: [row.op; 16],
+                deleted: row.value == NOTHING,
+            }),
         }
     }
 
-    /// What a write's version begins with, and whether a delete leaves a tombstone.
-    fn stamp(
-        &mut self,
-        attempt: &Attempt,
-        key: Key,
-        access: Access,
-    ) -> Result<(Epoch, bool), Reply> {
-        if self.unfenced {
-            let said = attempt.unfenced.ok_or(Reply::Failed(Failure::Rejected))?;
-            return Ok((said.authority_epoch, said.in_wave));
-        }
-        let (keyspace, slot) = (attempt.keyspace, attempt.slot);
-        match self
-            .guard
-            .admit(keyspace, slot, &[key], attempt.fence, access)
-        {
-            Ok(guard) => Ok((guard.authority_epoch, guard.in_wave)),
-            Err(refusal) => Err(Reply::Refused(refusal)),
+    /// Carries out what was decided.
+    pub(crate) fn carry(&mut self, key: Key, decision: &Decision, content: Content) {
+        match decision.effect {
+            Effect::Keep => {}
+            Effect::Put { version, .. } => self.put(key, version, content),
+            Effect::Remove { floor } => {
+                if self.rows.remove(&key).is_some() {
+                    self.revision += 1;
+                }
+                self.floor = self.floor.max(floor);
+            }
         }
     }
 
@@ -222,11 +219,16 @@ impl Shard {
                     let access = Access::Copy(*term);
                     self.guard
                         .admit(places.keyspace, slot, &[*key], *fence, access)?;
+                    let look = self.look(fence.domain, places.keyspace, slot, *key);
+                    let deleted = row.value == NOTHING;
+                    let stored = hash::stored_slot(hash::xxh3(&[*key], 0));
+                    let op = [row.op; 16];
+                    let decision = look.decide_copy(slot, stored, row.version, op, deleted);
                     let content = Content {
                         value: row.value,
                         op: row.op,
                     };
-                    self.put_if_newer(*key, row.version, content);
+                    self.carry(*key, &decision.unwrap(), content);
                 }
                 Answer::Done
             }
@@ -283,18 +285,6 @@ impl Shard {
             rows: u32::try_from(removed.len()).unwrap_or(u32::MAX),
             end: true,
         }
-    }
-
-    fn put_if_newer(&mut self, key: Key, version: Version, content: Content) -> Reply {
-        if self
-            .rows
-            .get(&key)
-            .is_some_and(|row| row.version >= version)
-        {
-            return Reply::Superseded;
-        }
-        self.put(key, version, content);
-        Reply::Written { version }
     }
 
     pub(crate) fn put(&mut self, key: Key, version: Version, content: Content) {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use ringshift::migration::{Move, Stage};
-use ringshift::store::{BatchPart, Change, Content as Given, Effect, Look, Present, decide_batch};
+use ringshift::store::{BatchPart, decide_batch};
 use ringshift::{
-    Batch, BatchReply, ErrorCode, Instant, Phase, PinError, Pinned, Policy, Refusal, Reply,
-    Revision, Router, ShardId, Snapshot, Transaction, TransactionError, TransactionOutcome,
+    AttemptKind, Batch, BatchReply, ErrorCode, Instant, Phase, PinError, Pinned, Policy, Refusal,
+    Reply, Router, ShardId, Snapshot, Transaction, TransactionError, TransactionOutcome,
     TransactionStep, Use,
 };
 
@@ -100,30 +100,8 @@ impl Teller {
             .collect();
         let looked = batch.parts.iter().zip(&contents).map(|(part, content)| {
             let (key, attempt) = (self.keys[part.key], &part.attempt);
-            let row = shard.rows.get(&key);
-            let look = Look {
-                term: shard.guard.term(),
-                revision: Revision(shard.revision),
-                bits: None,
-                holder: shard
-                    .guard
-                    .map()
-                    .holder(attempt.keyspace, slot_of(key), &[key]),
-                floor: shard.floor,
-                guard: shard.guard.row(attempt.fence.domain).copied(),
-                present: row.map(|row| Present {
-                    version: row.version,
-                    op: [row.op; 16],
-                    deleted: row.value == NOTHING,
-                }),
-            };
-            let content = if content.value == NOTHING {
-                let (change, op) = (Change::Delete, [content.op; 16]);
-                Given::Own { change, op }
-            } else {
-                let (change, op) = (Change::Put(&[]), [content.op; 16]);
-                Given::Own { change, op }
-            };
+            let look = shard.look(attempt.fence.domain, attempt.keyspace, slot_of(key), key);
+            let content = content.given(AttemptKind::Write);
             BatchPart {
                 part,
                 look,
@@ -142,14 +120,7 @@ impl Teller {
                 value: row.value,
                 op: row.op,
             }));
-            match decision.effect {
-                Effect::Keep => {}
-                Effect::Put { version, .. } => shard.put(key, version, content),
-                Effect::Remove { floor } => {
-                    shard.rows.remove(&key);
-                    shard.floor = shard.floor.max(floor);
-                }
-            }
+            shard.carry(key, decision, content);
         }
         let replies = decisions.iter().map(|decision| decision.reply).collect();
         (BatchReply::Done(replies), found)
