@@ -239,3 +239,63 @@ pub(super) fn bits(known: Option<u8>, slot: Slot, stored_slot: u32) -> Bits {
         (Some(Shift::AtLeast(_)), None) => Bits::Agree,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{DomainId, Epoch, KeyspaceId};
+    use crate::phase::Role;
+
+    const OP: OperationKey = [1; 16];
+
+    fn guard(in_wave: bool) -> GuardRow {
+        GuardRow {
+            domain: DomainId(1),
+            keyspace: KeyspaceId(0),
+            epoch: Epoch::FIRST,
+            role: Role::Authority,
+            closed: false,
+            drained: Epoch::ZERO,
+            in_wave,
+            authority_epoch: Epoch::FIRST,
+        }
+    }
+
+    /// Wherever a copy of the removed row is left, what is written next must win over it.
+    #[test]
+    fn what_replaces_a_removed_row_is_newer_than_it_was() {
+        let had = Version::new(Epoch::FIRST, 9);
+        let present = Present {
+            version: had,
+            op: [2; 16],
+            deleted: false,
+        };
+        let gone = write(
+            &guard(false),
+            Some(present),
+            Version::ZERO,
+            Intent::Delete,
+            OP,
+        );
+        assert!(
+            matches!(gone.effect, Effect::Remove { floor } if floor > had),
+            "{gone:?}"
+        );
+        let Effect::Remove { floor } = gone.effect else {
+            return;
+        };
+        let next = write(&guard(false), None, floor, Intent::Put, OP);
+        assert!(
+            matches!(next.effect, Effect::Put { version, .. } if version > floor),
+            "{next:?}"
+        );
+    }
+
+    #[test]
+    fn a_delete_leaves_a_tombstone_in_a_wave_and_nothing_outside() {
+        let delete =
+            |in_wave| write(&guard(in_wave), None, Version::ZERO, Intent::Delete, OP).effect;
+        assert!(matches!(delete(true), Effect::Put { deleted: true, .. }));
+        assert!(matches!(delete(false), Effect::Remove { .. }));
+    }
+}

@@ -12,8 +12,8 @@ mod reports;
 mod world;
 
 use ringshift::migration::{
-    AfterPatience, ChecklistRule, Checks, Consent, CoordinatorError, Decided, Ending, Gate, Health,
-    Item, Move, Settings, StoreHealth, Tick, Unknown,
+    Action, AfterPatience, ChecklistRule, Checks, Consent, CoordinatorError, Decided, Ending, Gate,
+    Health, Item, Move, Settings, Stage, StoreHealth, Tick, Unknown,
 };
 use ringshift::{Phase, ShardId};
 
@@ -299,6 +299,26 @@ fn race_18_mirror_writes_that_were_lost_are_no_mismatches() {
     assert_eq!(ending, Ending::Complete);
     let checks = world.coordinator.status().checks;
     assert!(checks.suspects > 0 && checks.mismatches == 0, "{checks:?}");
+}
+
+/// Rows that are late at both looks, and don't change between them: copying catches up first.
+#[test]
+fn race_18_the_second_look_of_a_verification_comes_after_catch_up() {
+    let mut world = World::new(settings());
+    let mut verified = 0;
+    let ending = world.run(|world| {
+        if let Action::Do { point, .. } = world.coordinator.poll()
+            && (point.goal, point.stage) == (Move::Verify, Stage::DigestFrom)
+        {
+            verified += 1;
+            for number in 0..KEYS {
+                world.write(number, b"late");
+            }
+        }
+    });
+    assert!(verified > 0);
+    assert_eq!(ending, Ending::Complete);
+    assert_eq!(world.coordinator.status().mismatches, 0);
 }
 
 #[test]

@@ -183,7 +183,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"                    self.facts.verifier = Some(verifier);
                     self.facts.caught_up = BROKEN;",
         )],
-        missed_by: &[("gates", "")],
+        missed_by: &[("gates", "race_18_")],
     },
     Variant {
         races: &[18],

@@ -46,7 +46,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "present.map(|row| row.version), floor);",
             "present.map(|row| row.version), if BROKEN { Version::ZERO } else { floor });",
         )],
-        missed_by: &[("lib", "store")],
+        missed_by: &[("lib", "store::decide")],
     },
     Variant {
         races: &[5],
