@@ -6,6 +6,7 @@
 
 mod compile;
 mod holders;
+mod leased;
 mod transaction;
 mod unknown;
 
@@ -18,13 +19,12 @@ use alloc::vec::Vec;
 use crate::digest::in_shadow;
 use crate::guard::Fence;
 use crate::hash;
-use crate::ids::{DomainId, Epoch, KeyspaceId, ShardId, ShardIndex, Slot};
+use crate::ids::{DomainId, KeyspaceId, ShardId, ShardIndex, Slot};
 use crate::key::KeyError;
 use crate::phase::Phase;
 use crate::replicas::replicas;
-use crate::route::{Explanation, Leased, Plan, ReadPlace, Route, ShardShare};
-use crate::snapshot::{ClientLease, KeyspaceDraft, Shard, Snapshot, SnapshotError, Target};
-use crate::time::Instant;
+use crate::route::{Explanation, Plan, ReadPlace, Route, ShardShare};
+use crate::snapshot::{KeyspaceDraft, Shard, Snapshot, SnapshotError, Target};
 use crate::wave::Wave;
 use compile::{MOVING, SCOPED, Table};
 pub use unknown::UnknownKeyspace;
@@ -284,14 +284,8 @@ impl<'r> Keyspace<'r> {
         let authority_side = wave.phase.authority();
         let authority = wave.shard(authority_side);
         let mirror = wave.shard(authority_side.other());
-        let content = self.snapshot.content();
-        let lease = content.lease_at(authority).or(content.lease_at(mirror));
         let plan = Plan {
-            leased: lease.map(|lease| Leased {
-                switching: wave.switching,
-                drained: wave.drained,
-                ..leased(lease, wave.authority_epoch, true)
-            }),
+            leased: self.leased_in(wave),
             authority,
             mirror: Some(mirror),
             read: ReadPlace::One(authority),
@@ -321,18 +315,6 @@ impl<'r> Keyspace<'r> {
             }
             Phase::Prepare | Phase::Ended(_) => stable,
         }
-    }
-
-    /// What stands in for the fence at `shard`, where keys of `slot` are at home. Before they are
-    /// carved out, a delete leaves a tombstone already: clients that don't know of the wave yet, and
-    /// clients that mirror already, may act side by side.
-    fn leased_at_home(&self, shard: ShardId, slot: Slot, fence: Fence) -> Option<Leased> {
-        let lease = self.snapshot.content().lease_at(shard)?;
-        let in_wave =
-            self.content.waves.iter().any(|wave| {
-                wave.phase == Phase::Prepare && wave.from == shard && wave.contains(slot)
-            });
-        Some(leased(lease, fence.epoch, in_wave))
     }
 
     /// Each step from `key` to its shards, as data.
@@ -476,19 +458,6 @@ impl<'r> Keyspace<'r> {
             .waves
             .iter()
             .find(|wave| wave.is_carved_whole() && wave.contains(slot))
-    }
-}
-
-/// A lease that is over, until somebody says when it began.
-const fn leased(lease: &ClientLease, authority_epoch: Epoch, in_wave: bool) -> Leased {
-    Leased {
-        until: Instant::ZERO,
-        lease_ms: lease.lease_ms,
-        attempt_ms: lease.attempt_ms,
-        switching: false,
-        drained: Epoch::ZERO,
-        authority_epoch,
-        in_wave,
     }
 }
 

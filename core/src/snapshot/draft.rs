@@ -42,7 +42,7 @@ pub struct Draft {
 ///
 /// ```
 /// let lease = ringshift::ClientLease { lease_ms: 1_000, attempt_ms: 200, margin_ms: 100 };
-/// assert_eq!(lease.wait_ms(), 1_300);
+/// assert_eq!(lease.wait_ms(), 1_301);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,12 +59,11 @@ pub struct ClientLease {
 }
 
 impl ClientLease {
-    /// How long after a change of the map nobody acts by the former one any more, in milliseconds.
+    /// How long after a change of the map nobody acts by the former one any more, in milliseconds:
+    /// the sum, and one more, since a clock that is read in whole milliseconds is up to one behind.
     pub fn wait_ms(&self) -> u64 {
-        [self.lease_ms, self.attempt_ms, self.margin_ms]
-            .map(u64::from)
-            .iter()
-            .sum()
+        let parts = [self.lease_ms, self.attempt_ms, self.margin_ms];
+        parts.map(u64::from).iter().sum::<u64>() + 1
     }
 }
 
