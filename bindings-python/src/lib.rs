@@ -1,39 +1,22 @@
 //! The core for Python. Types are converted here; nothing is decided here.
-
-mod convert;
-mod error;
-mod migration;
-mod operation;
-mod router;
-mod sql;
-mod step;
-mod store;
-mod transaction;
+//!
+//! Three crates, since each is compiled in one way: `routing` is what a key runs through, for speed;
+//! `cold` is the rest, for size; and this one, which only puts both into a module, is for speed
+//! because the linker takes from it how readily functions of `routing` go into each other.
 
 /// The private half of the package `ringshift`.
 #[pyo3::pymodule(gil_used = false)]
 mod _ringshift {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
-    use crate::migration::{Coordinator, Plan, TopologyRecord, home_installs, plan};
-    #[pymodule_export]
-    use crate::operation::{Operation, Policy, Shadow, error_codes};
-    #[pymodule_export]
-    use crate::router::{Keyspace, Router, Snapshot};
-    #[pymodule_export]
-    use crate::sql::sqlite_command;
-    #[pymodule_export]
-    use crate::step::{Attempt, Outcome, Refusal, Reply, ShadowStep, Step};
-    #[pymodule_export]
-    use crate::store::{
-        Chunks, Decision, Effect, GateStep, Guard, MemoryShard, RefreshGate, SqliteRecipe, decide,
-        key_bytes, row_digest, sqlite_recipe, statements,
-    };
-    #[pymodule_export]
-    use crate::transaction::{
-        Batch, BatchReply, Transaction, TransactionOutcome, TransactionStep, decide_batch,
-        memory_batch,
-    };
+    use ringshift_python_routing::Keyspace;
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        ringshift_python_cold::fill(module)
+    }
 }

@@ -60,6 +60,7 @@ proptest! {
         let bytes = snapshot.encode();
         prop_assert_eq!(&bytes, &snapshot.clone().encode());
         prop_assert_eq!(&bytes, &framed(content(&bytes)));
+        prop_assert_eq!(content(&bytes), postcard::to_allocvec(&draft).unwrap());
         let read = Snapshot::decode(&bytes).unwrap();
         prop_assert_eq!(read.content(), &draft);
         prop_assert_eq!(read.digest(), snapshot.digest());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Foreign;
 use crate::hash::md5;
 use crate::ids::SLOT_BITS_STORED;
+use crate::order::sort;
 
 /// Points that one digest makes.
 const POINTS_A_DIGEST: u32 = 4;
@@ -71,7 +72,7 @@ pub fn ketama_digests(weights: &[u32]) -> Vec<u32> {
 
 /// The last point of each arc and its server, sorted; of equal points the first server's.
 fn arcs(ketama: &Ketama) -> Vec<(u32, usize)> {
-    // The point above the server's place: one number is sorted by less code than two.
+    // The point above the server's place: one number for both.
     let mut points = vec![];
     for (place, server) in (0_u64..).zip(&ketama.servers) {
         for n in 0..server.digests {
@@ -80,7 +81,7 @@ fn arcs(ketama: &Ketama) -> Vec<(u32, usize)> {
             points.extend(four.map(|point| u64::from(u32::from_le_bytes(*point)) << 32 | place));
         }
     }
-    points.sort_unstable();
+    sort(&mut points, Ord::cmp);
     points.dedup_by_key(|both| *both >> 32);
     #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
     let halves = |both: u64| ((both >> 32) as u32, both as u32 as usize);

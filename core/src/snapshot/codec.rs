@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::snapshot::error::{SnapshotError, TopologyError};
 use crate::snapshot::limits::SNAPSHOT_BYTES_MAX;
-use crate::snapshot::{Digest, Draft};
+use crate::snapshot::{Digest, Draft, content};
 
 const MAGIC: [u8; 4] = *b"RSHT";
 const FORMAT: u16 = 1;
@@ -22,8 +22,7 @@ const DIGEST_BYTES: usize = 32;
 
 /// Header and content, without the digest.
 fn body(draft: &Draft) -> Result<Vec<u8>, TopologyError> {
-    let content =
-        postcard::to_allocvec(draft).map_err(|_| TopologyError::TooLarge { bytes: usize::MAX })?;
+    let content = content::encode(draft);
     let bytes = HEADER_BYTES + content.len() + DIGEST_BYTES;
     let length = u32::try_from(content.len()).map_err(|_| TopologyError::TooLarge { bytes })?;
     if bytes > SNAPSHOT_BYTES_MAX {
@@ -94,7 +93,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Draft, Digest), SnapshotError> {
     if sha256(body_bytes) != digest {
         return Err(SnapshotError::Damaged);
     }
-    let draft: Draft = postcard::from_bytes(content).map_err(|_| SnapshotError::Malformed)?;
+    let draft = content::decode(content).ok_or(SnapshotError::Malformed)?;
     if body(&draft)? != body_bytes {
         return Err(SnapshotError::Malformed);
     }

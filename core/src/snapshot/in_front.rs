@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::directory::OVERRIDES_MAX;
-use crate::ids::{ShardId, SlotRange};
+use crate::ids::{ShardId, Slot, SlotRange};
 use crate::key::KEY_BYTES_MAX;
 use crate::order::sort;
 use crate::phase::{Phase, Side};
@@ -159,9 +159,12 @@ fn one_each(entries: &[Item<'_>], scope: &Scope) -> Result<(), TopologyError> {
     let first = entries.partition_point(|item| item.scope < *scope);
     let equal = entries.iter().skip(first);
     let equal = equal.take_while(|item| item.scope == *scope);
-    let mut runs: Vec<(SlotRange, &Match)> = equal
-        .flat_map(|item| item.slots.iter().map(|&run| (run, item.matches)))
-        .collect();
+    let mut runs: Vec<(SlotRange, &Match)> = Vec::new();
+    for item in equal {
+        for &run in item.slots {
+            runs.push((run, item.matches));
+        }
+    }
     sort(&mut runs, Ord::cmp);
     let twice = runs
         .iter()
@@ -244,9 +247,10 @@ fn apart(waves: &[Wave]) -> Result<(), TopologyError> {
             if !meet {
                 continue;
             }
-            let mut slots = wave.slots.iter().flat_map(|range| range.slots());
-            if let Some(slot) = slots.find(|&slot| other.contains(slot)) {
-                return Err(TopologyError::Overlap { slot });
+            for range in &wave.slots {
+                if let Some(slot) = range.slots().find(|&slot| other.contains(slot)) {
+                    return Err(TopologyError::Overlap { slot });
+                }
             }
         }
     }
@@ -262,17 +266,16 @@ fn place(
     wave: &Wave,
     scope: &Scope,
 ) -> Result<(), TopologyError> {
-    let entry = |at: usize| keyspace.directory.get(at);
-    let around = || {
-        entries.around(scope).flat_map(|(_, runs)| {
-            let meets = |run: SlotRange| {
-                let mut slots = wave.slots.iter();
-                slots.any(|mine| mine.start < run.end && run.start < mine.end)
-            };
-            let inside = runs.iter().filter(move |(run, _)| meets(*run));
-            inside.filter_map(|(_, at)| entry(at))
-        })
-    };
+    // The overrides around it that have slots of it, from the innermost out.
+    let mut around: Vec<&Entry> = Vec::new();
+    for (_, runs) in entries.around(scope) {
+        for (run, at) in runs.iter() {
+            let meets = |mine: &SlotRange| mine.start < run.end && run.start < mine.end;
+            if wave.slots.iter().any(meets) {
+                around.extend(keyspace.directory.get(at));
+            }
+        }
+    }
     if wave.phase == Phase::Ended(Side::To) {
         if !wave.pins {
             return owned_by(draft, keyspace, wave, wave.to);
@@ -280,8 +283,10 @@ fn place(
         let became = |entry: &Entry| {
             entry.matches.scope() == *scope && entry.target == Target::Shard(wave.to)
         };
-        let mut slots = wave.slots.iter().flat_map(|range| range.slots());
-        let whole = slots.all(|slot| around().any(|entry| became(entry) && entry.has_slot(slot)));
+        around.retain(|entry| became(entry));
+        let whole = every_slot(wave, &|slot| {
+            around.iter().any(|entry| entry.has_slot(slot))
+        });
         return rule(wave, whole, "the override that its keys became isn't there");
     }
     let Some(origin) = wave.origin else {
@@ -292,7 +297,7 @@ fn place(
         )?;
         rule(
             wave,
-            around().next().is_none(),
+            around.is_empty(),
             "an override has keys of it; carve it from that one",
         )?;
         return owned_by(draft, keyspace, wave, wave.from);
@@ -307,13 +312,13 @@ fn place(
         origin.target == Target::Shard(wave.from),
         "the override that it is carved from is on another shard",
     )?;
-    let mut slots = wave.slots.iter().flat_map(|range| range.slots());
     rule(
         wave,
-        origin.matches.scope().encloses(scope) && slots.all(|slot| in_slots(&origin.slots, slot)),
+        origin.matches.scope().encloses(scope)
+            && every_slot(wave, &|slot| in_slots(&origin.slots, slot)),
         "the override that it is carved from hasn't all of its keys",
     )?;
-    let inner = around().next().map(|entry| entry.domain);
+    let inner = around.first().map(|entry| entry.domain);
     rule(
         wave,
         inner == Some(origin.domain),
@@ -329,10 +334,15 @@ fn place(
     )?;
     rule(
         wave,
-        around().all(|entry| entry.domain == origin.domain),
+        around.iter().all(|entry| entry.domain == origin.domain),
         "a wider override than its origin would have its keys; pin them",
     )?;
     owned_by(draft, keyspace, wave, wave.to)
+}
+
+fn every_slot(wave: &Wave, is: &dyn Fn(Slot) -> bool) -> bool {
+    let mut runs = wave.slots.iter();
+    runs.all(|run| run.slots().all(is))
 }
 
 fn rule(wave: &Wave, holds: bool, rule: &'static str) -> Result<(), TopologyError> {

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod codec;
+mod content;
 mod delta;
 mod draft;
 mod error;

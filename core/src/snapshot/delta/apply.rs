@@ -7,17 +7,16 @@ use alloc::vec::Vec;
 use crate::ids::{SLOT_BITS_MAX, ShardIndex};
 use crate::snapshot::delta::wire::Reader;
 use crate::snapshot::delta::{DeltaError, rest_of};
-use crate::snapshot::{Draft, KeyspaceDraft, Run};
+use crate::snapshot::{Draft, KeyspaceDraft, Run, content};
 
 /// What `patch` makes of `old`, not validated yet.
 pub(super) fn patched(old: &Draft, patch: &[u8]) -> Result<Draft, DeltaError> {
     let mut reader = Reader(patch);
     let length = reader.len()?;
     let rest = edited(&rest_of(old), reader.take(length)?)?;
-    let (mut draft, left) =
-        postcard::take_from_bytes::<Draft>(&rest).map_err(|_| DeltaError::Malformed)?;
+    let mut draft = content::decode(&rest).ok_or(DeltaError::Malformed)?;
     // Sorted, so no table is carried twice, and no keyspace is moved in twice.
-    if !left.is_empty() || !draft.keyspaces.is_sorted_by(|a, b| a.id < b.id) {
+    if !draft.keyspaces.is_sorted_by(|a, b| a.id < b.id) {
         return Err(DeltaError::Malformed);
     }
     carry(old, &mut draft);

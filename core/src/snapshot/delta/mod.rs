@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 
 use crate::hash;
 use crate::ids::Epoch;
-use crate::snapshot::{Digest, Draft, Snapshot, SnapshotError};
+use crate::snapshot::{Digest, Draft, Snapshot, SnapshotError, content};
 use wire::{Reader, put};
 
 pub use error::DeltaError;
@@ -180,15 +180,13 @@ fn short(digest: &Digest) -> [u8; BASE_BYTES] {
 }
 
 /// The content without its tables, and as bytes.
-fn rest_of(content: &Draft) -> Vec<u8> {
+fn rest_of(draft: &Draft) -> Vec<u8> {
     // A copy by way of its bytes: what a client links has a reader of them anyway.
-    let whole = postcard::to_allocvec(content).unwrap_or_default();
-    let Ok(mut rest) = postcard::from_bytes::<Draft>(&whole) else {
+    let Some(mut rest) = content::decode(&content::encode(draft)) else {
         return Vec::new();
     };
     for keyspace in &mut rest.keyspaces {
         keyspace.assignment = Vec::new();
     }
-    // What was built has been encoded before.
-    postcard::to_allocvec(&rest).unwrap_or_default()
+    content::encode(&rest)
 }

@@ -59,10 +59,10 @@ pub(in crate::snapshot) fn check_slotting(
                 .servers
                 .iter()
                 .try_for_each(|server| name("ketama server", &server.name))?;
-            unique(
-                "ketama server",
-                ketama.servers.iter().map(|server| server.name.as_str()),
-            )?;
+            let servers = &ketama.servers;
+            unique("ketama server", servers.len(), &|at| {
+                servers.get(at).map(|server| &server.name)
+            })?;
             // A slot an arc at least.
             let most = 1 << ketama.bits;
             range("the points of a ketama", ketama.points(), 4, most)

@@ -6,11 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringshift::store::{BatchPart, Content, LOOK_OP, Look};
 use ringshift::{AttemptId, ErrorCode, Instant, PinError, Use};
+use ringshift_python_routing::Keyspace;
 
 use crate::convert::{Arg, PyVersion, locked, moment};
 use crate::error::{Error, argument};
 use crate::operation::{GivenPolicy, policy_of};
-use crate::router::Keyspace;
 use crate::step::{Attempt, PyFailure, Refusal, Reply, printed};
 use crate::store::{Decision, Given, MemoryShard, content_of, decision_out};
 

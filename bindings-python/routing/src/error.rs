@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 use ringshift::ErrorCode;
 
 /// What a call here can end in.
-pub(crate) enum Error {
+pub enum Error {
     /// An error of Ringshift's.
     Ours(ErrorCode, String),
     /// One of Python's, or of the caller's own.
@@ -42,7 +42,7 @@ from_core!(
 );
 
 /// An argument of another type or range than the call takes.
-pub(crate) fn argument(what: impl std::fmt::Display) -> Error {
+pub fn argument(what: impl std::fmt::Display) -> Error {
     Error::Ours(ErrorCode::Argument, what.to_string())
 }
 

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, argument};
 
 /// An argument, of which the wrong type or range has the slug `argument`.
-pub(crate) struct Arg<T>(pub(crate) T);
+pub struct Arg<T>(pub T);
 
 impl<'a, 'py, T: FromPyObject<'a, 'py>> FromPyObject<'a, 'py> for Arg<T> {
     type Error = PyErr;
@@ -30,7 +30,7 @@ impl<'a, 'py, T: FromPyObject<'a, 'py>> FromPyObject<'a, 'py> for Arg<T> {
 
 /// A version: Python's int of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct PyVersion(pub(crate) Version);
+pub struct PyVersion(pub Version);
 
 impl std::fmt::Debug for PyVersion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -60,19 +60,19 @@ impl<'py> IntoPyObject<'py> for PyVersion {
 }
 
 /// A moment as Python has it: `None` for one that never comes.
-pub(crate) fn moment(at: Instant) -> Option<u64> {
+pub fn moment(at: Instant) -> Option<u64> {
     (at != Instant::NEVER).then(|| at.as_millis())
 }
 
 /// Holds a machine for one call. A machine can't be left half changed: none of its calls panics.
 // INVARIANT (no lock over Python): nothing of Python's is made or asked while a machine is held. It
 // may let other threads run, and one that waits for the machine has what we would wait for.
-pub(crate) fn locked<T>(machine: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn locked<T>(machine: &Mutex<T>) -> MutexGuard<'_, T> {
     machine.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Something of the package's own Python.
-pub(crate) fn python<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+pub fn python<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     static MODULE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let module = MODULE.get_or_try_init(py, || {
         Ok::<_, PyErr>(py.import("ringshift._data")?.into_any().unbind())
@@ -81,7 +81,7 @@ pub(crate) fn python<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, Py
 }
 
 /// Plain data for Python.
-pub(crate) fn data<'py>(
+pub fn data<'py>(
     py: Python<'py>,
     value: &(impl Serialize + ?Sized),
 ) -> Result<Bound<'py, PyAny>, Error> {
@@ -89,7 +89,7 @@ pub(crate) fn data<'py>(
 }
 
 /// Data from Python: dicts, lists and so on. `code` says what is wrong with others.
-pub(crate) fn data_from<T: DeserializeOwned>(
+pub fn data_from<T: DeserializeOwned>(
     given: &Bound<'_, PyAny>,
     code: ErrorCode,
 ) -> Result<T, Error> {
@@ -97,7 +97,7 @@ pub(crate) fn data_from<T: DeserializeOwned>(
 }
 
 /// The same, or a JSON text: what people write.
-pub(crate) fn text_or_data_from<T: DeserializeOwned>(
+pub fn text_or_data_from<T: DeserializeOwned>(
     given: &Bound<'_, PyAny>,
     code: ErrorCode,
 ) -> Result<T, Error> {
@@ -107,7 +107,7 @@ pub(crate) fn text_or_data_from<T: DeserializeOwned>(
 
 /// A key's bytes, without a copy where it is text or bytes already.
 #[inline]
-pub(crate) fn key<'a>(given: &'a Bound<'_, PyAny>) -> Result<Cow<'a, [u8]>, Error> {
+pub fn key<'a>(given: &'a Bound<'_, PyAny>) -> Result<Cow<'a, [u8]>, Error> {
     if let Ok(text) = given.cast::<PyString>() {
         return match text.to_str() {
             Ok(text) => Ok(Cow::Borrowed(text.as_bytes())),
@@ -185,7 +185,7 @@ fn no_key(given: &Bound<'_, PyAny>) -> Error {
 
 /// Bytes as they are, or a copy of any other buffer's: what may change under us is never lent to
 /// the core.
-pub(crate) fn bytes_of<'py>(given: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>, Error> {
+pub fn bytes_of<'py>(given: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>, Error> {
     if let Ok(bytes) = given.cast::<PyBytes>() {
         return Ok(bytes.clone());
     }

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use ringshift::{AttemptId, Compared, ErrorCode, Instant, MismatchKind};
+use ringshift_python_routing::Keyspace;
 
 use crate::convert::{Arg, locked, moment};
 use crate::error::Error;
-use crate::router::Keyspace;
 use crate::step::{Attempt, Reply, ShadowStep, Step};
 
 /// How long and how often an operation tries.
