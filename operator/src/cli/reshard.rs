@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
 /// Whether the migration under way is the plan's.
 fn is_begun(plan: &Plan, record: &Record) -> bool {
     let log = &record.log;
-    *log != Log::default() && log.digest == Some(plan.digest) && log.wish != Wish::Back
+    *log != Log::default() && log.digest == Some(plan.digest) && log.back.is_none()
 }
 
 pub(super) fn settings(path: &Path) -> Result<Settings, CliError> {

@@ -81,7 +81,9 @@ fn a_killed_to_is_stepped_back_from_and_the_migration_ends_when_it_is_back() {
         assert!(in_phase(Phase::ReadNew), "killed too late");
         wait_until("resumed", || signals.all_resumed().is_some());
         let took = signals.all_resumed().unwrap() - killed;
-        println!("kill -9 of `to` in read-new: all keys were written and read again after {took:?}");
+        println!(
+            "kill -9 of `to` in read-new: all keys were written and read again after {took:?}"
+        );
         let limit = Duration::from_millis(u64::from(LEASE_MS) + 2_000);
         assert!(took < limit, "{took:?}");
         assert!(in_phase(Phase::DoubleWrite), "it was stepped back from");
