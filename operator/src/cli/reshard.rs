@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ringshift::migration::{Consent, Log, Plan, Request, Settings, Wish};
+use ringshift::migration::{Consent, Log, Plan, Request, Settings};
 use ringshift_operator::plan::read_plan;
 use ringshift_operator::topology::{FileTopology, Record};
 use serde_json::json;

@@ -250,7 +250,7 @@ fn status_watches_until_it_is_interrupted() {
     cluster.settings(&slow());
     let mut watching = cluster.watch();
     watching.until(r#""under_way":false"#);
-    let mut running = cluster.begin(&["--yes"]);
+    let running = cluster.begin(&["--yes"]);
     let line = watching.until(r#""phase":"shadow-read""#);
     assert!(line.contains(r#""wish":"forward""#), "{line}");
     let said = cluster.on("status", &[]).code(0).out;
