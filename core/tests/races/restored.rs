@@ -93,6 +93,7 @@ fn race_20_a_readmitted_shard_lets_go_of_old_intervals() {
     w.begin();
     w.run_past(Move::Mirror, Stage::InstallOther);
     let carved = w.shards[&FROM].clone();
+    w.take_over();
     w.coordinator.roll_back("");
     assert!(matches!(w.run_out(), Ending::RolledBack { .. }));
     w.shards.insert(FROM, carved);
@@ -112,10 +113,15 @@ fn race_20_a_readmitted_shard_lets_go_of_old_intervals() {
 /// and whatever it was told since.
 #[test]
 fn race_20_a_shard_restored_by_one_claim_is_told() {
-    for claims_more in [0, 1, 5] {
+    for (unheard, claims_more) in [(false, 0), (true, 0), (false, 1), (true, 5)] {
         let (mut w, _) = world(FROM);
         w.begin();
         w.run_past(Move::Enlist, Stage::Log);
+        if unheard {
+            // Its last claim is one whose coordinator died before the record heard of it.
+            w.take_over();
+            w.run_past(Move::TakeOver, Stage::Claim);
+        }
         let before = w.shards[&FROM].clone();
         w.take_over();
         w.run_past(Move::Begin, Stage::Swap);
@@ -125,7 +131,6 @@ fn race_20_a_shard_restored_by_one_claim_is_told() {
         for _ in 0..claims_more {
             // Claimed by somebody who dies before the record hears of it.
             w.take_over();
-            w.run_past(Move::TakeOver, Stage::Lead);
             w.run_past(Move::TakeOver, Stage::Claim);
         }
         w.take_over();
