@@ -108,7 +108,7 @@ pub(super) fn install<S: Sql>(sql: &mut S, all: &[InstallRow]) -> Fallible<Answe
                     claim_scope(sql, &keyspace, scope, ranges, &SqlValue::Null)?;
                 }
                 Claim::Clear => {
-                    query(sql, recipe::CLEAR_SCOPES, &[keyspace.clone()])?;
+                    query(sql, recipe::CLEAR_SCOPES, core::slice::from_ref(&keyspace))?;
                 }
                 Claim::Bits(bits) => {
                     query(sql, recipe::CLAIM_BITS, &[keyspace.clone(), int(*bits)])?;
