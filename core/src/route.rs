@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ErrorCode;
 use crate::guard::Fence;
@@ -120,7 +120,7 @@ impl Leased {
 }
 
 /// What a request says to a shard that checks no fence. One that does doesn't look at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unfenced {
     /// It must not be sent at this moment, or later.
     pub until: Instant,

@@ -34,7 +34,7 @@ pub enum Step {
 }
 
 /// One request to one shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attempt {
     /// Names the request to the driver and the reply to the operation.
     pub id: AttemptId,
@@ -82,7 +82,8 @@ impl Attempt {
 }
 
 /// What a request does at the shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AttemptKind {
     /// Read the row: [`Reply::Found`], [`Reply::Deleted`] or [`Reply::Missing`].
     Read,
@@ -103,7 +104,8 @@ pub enum AttemptKind {
 }
 
 /// Where the content of an [`AttemptKind::Apply`] comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Payload {
     /// The caller's own write: its value, or a tombstone for a delete.
     Own,
@@ -112,7 +114,8 @@ pub enum Payload {
 }
 
 /// What came back from a shard, as facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// The row is there.
     Found {
@@ -146,7 +149,8 @@ pub enum Reply {
 }
 
 /// How a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Failure {
     /// It certainly didn't reach the shard.
     NotSent,

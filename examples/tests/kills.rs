@@ -78,7 +78,7 @@ fn ways_to(step: &str) -> Vec<String> {
 }
 
 /// Moves of agents, whose leases are renewed, and of shards that don't answer or come back older
-/// than they were. Nothing of that is in these runs; `operator/tests/agents.rs` has it.
+/// than they were. Nothing of that is in these runs; `operator/tests/agents` has it.
 fn is_of_agents(step: &str) -> bool {
     ["step-back/", "tend/", "quarantine/", "readmit/"]
         .iter()

@@ -235,6 +235,9 @@ pub enum Claim {
     Scope(Scope, Vec<SlotRange>),
     /// An interval's keys in some slots, which go back to what is around it.
     Release(Scope, Vec<SlotRange>),
+    /// Every interval of the keyspace, which goes back to its slots, whoever held it: said first to
+    /// a shard whose map may be of any time.
+    Clear,
     /// The keyspace has slots of so many bits: what the shard holds in slots of fewer it holds in
     /// each of their parts, floors included. Fewer bits than it has, or as many, change nothing.
     Bits(u8),

@@ -145,6 +145,7 @@ impl Guard {
                     Claim::Release(scope, ranges) => {
                         self.claim_scope(row.keyspace, scope, ranges, None);
                     }
+                    Claim::Clear => self.map.clear_scopes(row.keyspace),
                     Claim::Bits(bits) => self.map.grow(row.keyspace, *bits),
                 }
             }

@@ -80,6 +80,13 @@ impl SlotMap {
         held.scopes.set(scope, range, domain);
     }
 
+    /// Gives all intervals back to their slots.
+    pub(crate) fn clear_scopes(&mut self, keyspace: KeyspaceId) {
+        if let Some(held) = self.keyspaces.get_mut(&keyspace) {
+            held.scopes = Nest::default();
+        }
+    }
+
     /// Takes every interval from `domain`; its slots stay.
     pub fn release_scopes(&mut self, keyspace: KeyspaceId, domain: DomainId) {
         if let Some(held) = self.keyspaces.get_mut(&keyspace)

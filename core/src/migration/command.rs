@@ -12,7 +12,7 @@ use crate::guard::{Fence, GuardRow, InstallRow, Refusal};
 use crate::hash::xxh3;
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, Slot, Term, Version};
 use crate::migration::log::Log;
-use crate::migration::request::{Mark, Request, Requested};
+use crate::migration::request::{Lineage, Mark, Request, Requested};
 use crate::snapshot::Snapshot;
 
 /// Names one command to its answer.
@@ -81,12 +81,16 @@ pub enum Command {
         /// Intent and cursors.
         log: Log,
     },
-    /// Shard: remember the term durably. [`Answer::Claimed`] or [`Answer::Refused`].
+    /// Shard: remember the term durably, and what [`Lineage::then`] makes of this claim.
+    /// [`Answer::Claimed`] or [`Answer::Refused`].
     Claim {
         /// The shard.
         shard: ShardId,
         /// The coordinator's term.
         term: Term,
+        /// The claim's own number, and that of the claim which the record knows.
+        #[serde(default)]
+        lineage: Lineage,
     },
     /// Shard: [`Answer::Guards`].
     Guards {

@@ -227,6 +227,12 @@ pub(crate) fn readmit_installs(
     shard: ShardId,
 ) -> Vec<(ShardId, Vec<InstallRow>)> {
     let mut own = home_installs(snapshot, shard);
+    for home in &mut own {
+        // Intervals that are nobody's any more would hide their keys from the home.
+        if let Some(at) = home.claims.iter().position(|c| matches!(c, Claim::Bits(_))) {
+            home.claims.insert(at + 1, Claim::Clear);
+        }
+    }
     let mut others = Vec::new();
     for keyspace in &snapshot.content().keyspaces {
         for wave in &keyspace.waves {
@@ -238,8 +244,12 @@ pub(crate) fn readmit_installs(
                 claims: Vec::new(),
             };
             // An old file's map of slots may be of any time.
-            let holds =
-                wave.phase.is_carved() || (wave.phase == Phase::Prepare && side == Side::To);
+            let holds = match wave.phase {
+                Phase::Prepare => side == Side::To,
+                // The loser's rows are purged by it.
+                Phase::Ended(winner) => side != winner && wave.matches.is_some(),
+                Phase::DoubleWrite | Phase::ShadowRead | Phase::ReadNew | Phase::Reversed => true,
+            };
             let claims = if holds {
                 vec![members(wave)]
             } else {

@@ -33,6 +33,9 @@ pub struct Log {
     pub wish: Wish,
     /// Why it goes back or is paused, or why a wave has stepped back last.
     pub reason: String,
+    /// Why it goes back, from when that was wished on. A pause on the way keeps it: who goes on with
+    /// a migration that was turned round goes on backwards.
+    pub back: Option<String>,
     /// The shards as they are to be, until the snapshot has them: new ones, new weights, draining.
     pub enlist: Option<Vec<Shard>>,
     /// The shards as they were, to go back to.
@@ -66,7 +69,8 @@ pub enum Wish {
     Forward,
     /// Back to where it began.
     Back,
-    /// Neither: stay where it is. Any phase is a safe place to stay.
+    /// Neither: stay where it is. Any phase is a safe place to stay. Which way it went, and goes when
+    /// it is resumed, [`Log::back`] says.
     Pause,
 }
 

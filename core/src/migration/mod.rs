@@ -42,7 +42,7 @@ pub use plan::{
     WishPart, advise_strategy, plan, plan_with,
 };
 pub use report::{Latency, Line, Pause, Progress, Report, Summary};
-pub use request::{Mark, Request, Requested};
+pub use request::{Lineage, Mark, Request, Requested};
 pub use settings::Settings;
 pub use throttle::{Pace, Throttle};
 pub use verify::{Mismatch, Verifier};

@@ -42,7 +42,8 @@ pub enum Move {
     Switch,
     /// Reversed back to double-write. A barrier.
     SwitchBack,
-    /// A barrier that can't go on: the next epoch, with the phase as it was.
+    /// A barrier that can't go on: the next epoch, with the phase as it was. It also makes writes
+    /// strict again, when `to` is back after a step back.
     Abort,
     /// Lets writes go on that a dead coordinator left paused.
     Reopen,

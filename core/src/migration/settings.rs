@@ -21,7 +21,8 @@ use crate::wave::PPM;
 )]
 pub struct Settings {
     /// Whether writes in double-write and reversed are answered after both shards have them. In
-    /// read-new they always are.
+    /// read-new they always are. A step back without `to` ends that until `to` is back and has caught
+    /// up.
     pub strict: bool,
     /// Keys of a million whose reads are compared in shadow-read; 0 skips the phase.
     pub shadow_ppm: u32,

@@ -7,6 +7,7 @@
 use crate::ids::{DomainId, Epoch, KeyspaceId, SLOT_BITS_MAX, ShardId, ShardIndex, SlotRange};
 use crate::migration::log::PlannedWave;
 use crate::migration::moves::Move;
+use crate::migration::settings::Settings;
 use crate::phase::{Phase, Side};
 use crate::scope::Match;
 use crate::snapshot::{Draft, Entry, Home, KeyspaceDraft, Shard, Snapshot, Target, TopologyError};
@@ -68,7 +69,9 @@ pub(crate) fn publish(
 
 /// The snapshot after `goal`, for the wave `domain`.
 ///
-/// `drained` says, of an abort, whether everything accepted was copied behind the closed guards.
+/// `drained` says, of an abort, whether everything accepted was copied behind the closed guards. A
+/// barrier that drains had both shards, so a wave that has become relaxed without one of them is
+/// strict again where `settings` ask for that.
 #[expect(
     clippy::too_many_lines,
     reason = "one table, from a move and a phase to the next wave"
@@ -78,7 +81,7 @@ pub(crate) fn advance(
     keyspace: KeyspaceId,
     domain: DomainId,
     goal: Move,
-    shadow_ppm: u32,
+    settings: &Settings,
     drained: bool,
 ) -> Result<Draft, TopologyError> {
     let mut draft = snapshot.next_draft()?;
@@ -108,7 +111,7 @@ pub(crate) fn advance(
         }
         (Move::Shadow, Phase::DoubleWrite) => {
             wave.phase = Phase::ShadowRead;
-            wave.shadow_ppm = shadow_ppm;
+            wave.shadow_ppm = settings.shadow_ppm;
             // Only sampling changes, nobody's route: no new domain epoch.
             wave.epoch = old.epoch;
         }
@@ -134,7 +137,8 @@ pub(crate) fn advance(
             wave.ramp_ppm = 0;
             // Nothing was drained: whoever wrote under the old epoch doesn't know its fate.
             wave.first = Side::From;
-            // Who waits for a shard that is gone would wait for ever; catch-up carries it there.
+            // Who waits for a shard that is gone would wait for ever; catch-up carries it there. The
+            // next barrier that drains makes it strict again.
             wave.strict = false;
         }
         (Move::Switch, Phase::ReadNew) => {
@@ -191,6 +195,7 @@ pub(crate) fn advance(
         }
         _ => return Err(refuse("its phase doesn't allow this move")),
     }
+    wave.strict |= settings.strict && wave.drained == epoch;
     if let Some(place) = content.wave_mut(domain) {
         *place = wave;
     }

@@ -100,11 +100,15 @@ pub const RELAXED: &str = "PRAGMA synchronous = NORMAL";
 
 statements! {
     /// Puts the one row of `ringshift_meta`: format, incarnation.
-    META_CREATE = "INSERT INTO ringshift_meta VALUES (1, ?1, 0, 0, 0, ?2, 0)";
+    META_CREATE = "INSERT INTO ringshift_meta VALUES (1, ?1, 0, 0, 0, ?2, 0, 0, 0)";
 
-    /// Format, revision, term, incarnation, durable answers so far, whether the shard is shut.
+    /// Format, revision, term, incarnation, durable answers so far, whether the shard is shut, the
+    /// claim before the last, the last claim.
     META = "\
-SELECT format, revision, term, incarnation, synced, shut FROM ringshift_meta WHERE id = 1";
+SELECT format, revision, term, incarnation, synced, shut, follows, claim FROM ringshift_meta WHERE id = 1";
+
+    /// Keeps the last claim. The claim before it, the claim.
+    LINEAGE_SET = "UPDATE ringshift_meta SET follows = ?1, claim = ?2 WHERE id = 1";
 
     /// Shuts the shard or opens it. 1 or 0.
     SHUT_SET = "UPDATE ringshift_meta SET shut = ?1 WHERE id = 1";
@@ -215,6 +219,13 @@ INSERT INTO ringshift_claim (keyspace, start, past, slot_first, slot_end, domain
 SELECT o.keyspace, o.start, o.past, h.slot_first, h.slot_end, NULL
 FROM ringshift_hold AS h CROSS JOIN ringshift_scope AS o
 WHERE h.domain = ?1 AND o.scope = h.scope";
+
+    /// Gives all intervals back to their slots, whoever holds them. Keyspace.
+    CLEAR_SCOPES = "\
+INSERT INTO ringshift_claim (keyspace, start, past, slot_first, slot_end, domain)
+SELECT o.keyspace, o.start, o.past, h.slot_first, h.slot_end, NULL
+FROM ringshift_scope AS o CROSS JOIN ringshift_hold AS h
+WHERE o.keyspace = ?1 AND h.scope = o.scope";
 
     /// The newest state of the rows that a domain holds here and that were changed after a
     /// revision. Keyspace, revision, domain, rows at most, bits.

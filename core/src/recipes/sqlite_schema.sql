@@ -8,7 +8,9 @@ CREATE TABLE ringshift_meta (
   term        INTEGER NOT NULL,   -- the highest term seen
   synced      INTEGER NOT NULL,   -- raised by each durable answer, so that its commit writes something
   incarnation BLOB    NOT NULL,   -- drawn when the file was made
-  shut        INTEGER NOT NULL CHECK (shut IN (0, 1)) -- nothing is admitted: the file came back from a copy
+  shut        INTEGER NOT NULL CHECK (shut IN (0, 1)), -- nothing is admitted: the file came back from a copy
+  follows     INTEGER NOT NULL,   -- the claim before the last, as the record knew it
+  claim       INTEGER NOT NULL    -- the last claim, a number of its own: what tells an older copy
 );
 
 -- What the shard knows of each domain. Never deleted.

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::guard::Access;
 use crate::step::{Attempt, AttemptKind, Failure, Reply};
 use crate::store::decide::{Decision, Request};
@@ -21,7 +23,7 @@ pub struct BatchPart<'a> {
 }
 
 /// What a store answers to a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchResponse {
     /// The reply, for the transaction.
     pub reply: BatchReply,

@@ -13,6 +13,8 @@ pub mod sql;
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{KeyspaceId, Slot, Version};
 use crate::step::Reply;
 
@@ -28,7 +30,8 @@ pub use memory::{Chunks, Disagrees, MemoryShard};
 pub type OperationKey = [u8; 16];
 
 /// What a caller wants to do to a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Change<'a> {
     /// Put this value, whatever is there.
     Put(&'a [u8]),
@@ -45,7 +48,7 @@ pub enum Change<'a> {
 }
 
 /// What came back with [`Reply::Found`], [`Reply::Deleted`] or [`Reply::Conflict`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The value; `None` for a tombstone.
     pub value: Option<Vec<u8>>,
@@ -54,13 +57,15 @@ pub struct Found {
 }
 
 /// What goes with an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Content<'a> {
     /// Nothing: a read.
     None,
     /// The caller's own write: for a write, a confirm, and an apply of one's own.
     Own {
         /// What to do.
+        #[serde(borrow)]
         change: Change<'a>,
         /// Its name.
         op: OperationKey,
@@ -93,7 +98,7 @@ impl<'a> Content<'a> {
 }
 
 /// What a store answers to an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
     /// The reply, for the operation.
     pub reply: Reply,
@@ -108,7 +113,7 @@ impl From<Reply> for Response {
 }
 
 /// A row as one shard gives it and another takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredRow {
     /// The keyspace.
     pub keyspace: KeyspaceId,

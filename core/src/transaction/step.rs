@@ -6,6 +6,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::ErrorCode;
 use crate::guard::Refusal;
 use crate::ids::{AttemptId, Epoch, ShardId, Version};
@@ -41,7 +43,7 @@ pub enum TransactionStep {
 }
 
 /// One request to one shard about several keys: all of it is carried out in one step, or nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Batch {
     /// Names the request to the driver and the reply to the transaction.
     pub id: AttemptId,
@@ -72,7 +74,7 @@ impl Batch {
 }
 
 /// What a batch says of one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Part {
     /// The key's place in the list that was pinned.
     pub key: usize,
@@ -84,7 +86,8 @@ pub struct Part {
 }
 
 /// What a row must be like for a batch to be carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Expected {
     /// Anything.
     Any,
@@ -93,7 +96,8 @@ pub enum Expected {
 }
 
 /// What came back from a shard, as facts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BatchReply {
     /// It was carried out. A reply for each part, in their order: as for an operation, and
     /// [`Reply::Superseded`] also for a write of a batch that came twice, when another write has

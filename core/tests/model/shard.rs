@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringshift::migration::{Answer, Command, Mark};
+use ringshift::migration::{Answer, Command, Lineage, Mark};
 use ringshift::store::{Change, Content as Given, Decision, Effect, Look, Present};
 use ringshift::{
     Access, Attempt, AttemptKind, DomainId, Fence, Guard, KeyspaceId, Refusal, Reply, Revision,
@@ -56,8 +56,9 @@ pub(crate) struct Shard {
     pub(crate) guard: Guard,
     pub(crate) rows: BTreeMap<Key, Row>,
     pub(crate) revision: u64,
-    /// What it says of itself at a claim; raised by hand where that matters.
+    /// What it says of itself at a claim; the first is raised by hand where that matters.
     pub(crate) answers: u64,
+    pub(crate) lineage: Lineage,
     /// The highest version physically removed, of any slot: coarser than a store's, and as safe.
     pub(crate) floor: Version,
     /// Whether it takes a client's word instead of checking its fence.
@@ -155,13 +156,20 @@ impl Shard {
         places: Places,
     ) -> Result<Answer, Refusal> {
         Ok(match command {
-            Command::Claim { shard, term } => {
+            Command::Claim {
+                shard,
+                term,
+                lineage,
+            } => {
                 self.guard.claim(*term)?;
+                self.answers += 1;
+                self.lineage = self.lineage.then(*lineage);
                 Answer::Claimed(Mark {
                     shard: *shard,
                     incarnation: [0; 16],
                     answers: self.answers,
                     shut: self.guard.is_shut(),
+                    lineage: self.lineage,
                 })
             }
             Command::Time { .. } => Answer::Time(self.guard.now()),

@@ -14,7 +14,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, Command, CommandId, Coordinator, Ending, Log, Mark, Settings,
+    Action, Answer, Command, CommandId, Coordinator, Ending, Lineage, Log, Mark, Settings,
 };
 use ringshift::record::{Desk, Record};
 use ringshift::{
@@ -70,6 +70,10 @@ pub(crate) struct Faults {
 
 /// A request on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few are on their way at once; a box would be in everybody's way"
+)]
 pub(crate) enum Message {
     Attempt {
         client: u8,
@@ -151,6 +155,7 @@ fn says(shard: u32) -> Mark {
         incarnation: [0; 16],
         answers: 0,
         shut: false,
+        lineage: Lineage::default(),
     }
 }
 
@@ -355,8 +360,14 @@ impl World {
                 mut rows,
             } => {
                 let answer = Self::at_register(state, &command).unwrap_or_else(|| {
-                    let shard = shard_at(command.shard().unwrap());
-                    state.shards[shard].command(&command, &mut rows, self.places)
+                    let shard = &mut state.shards[shard_at(command.shard().unwrap())];
+                    match shard.command(&command, &mut rows, self.places) {
+                        Answer::Claimed(mark) => {
+                            (shard.answers, shard.lineage) = (0, Lineage::default());
+                            Answer::Claimed(says(mark.shard.0))
+                        }
+                        answer => answer,
+                    }
                 });
                 if term == state.office && state.ending.is_none() {
                     let before = state.coordinator.clone();

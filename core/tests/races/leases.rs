@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ringshift::migration::{Action, Answer, Command, Coordinator, Ending, Move, Settings, Stage};
 use ringshift::{Instant, Phase, Refusal, Snapshot};
 
-use super::client::{End, refused};
+use super::client::{DONE, End, refused};
 use super::world::{Errand, FROM, MOVES, MOVES_TOO, STAYS, TO, World, settings};
 
 const LEASE: u32 = 1_000;
@@ -222,6 +222,50 @@ fn race_21_a_dead_to_steps_back() {
     }
     assert_eq!(w.run_out(), Ending::Complete);
     assert_eq!([w.get(MOVES), w.get(STAYS)], [6, 5]);
+}
+
+/// A strict wave that has stepped back answers when the authority has a write: nobody is there to
+/// wait for. When `to` is back and has caught up, writes wait for it again, before reads move.
+#[test]
+fn race_21_a_strict_wave_is_strict_again_when_to_is_back() {
+    let mut w = World::new(Settings {
+        strict: true,
+        ..leased()
+    });
+    w.pass(1_000);
+    w.put(MOVES, 1);
+    w.begin();
+    w.run_past(Move::Mirror, Stage::InstallOther);
+    assert!(w.wave().strict);
+    w.run_past(Move::Ramp(0), Stage::InstallOther);
+    w.run_past(Move::Tend, Stage::Grant);
+    w.cut_off = Some(TO);
+    while w.phase() == Phase::ReadNew || w.guard(FROM).epoch < w.wave().epoch {
+        step_without_to(&mut w);
+    }
+    assert!(!w.wave().strict);
+    w.put(MOVES, 2);
+    w.cut_off = None;
+    w.run_to(Move::Abort, Stage::CloseFrom);
+    assert_eq!(w.held(TO, MOVES), Some(2), "caught up first");
+    w.lossy = true;
+    // One that was routed before waits for both, too: it is refused, and asks for a new map.
+    let mut early = w.write(MOVES, 3);
+    w.run_past(Move::Abort, Stage::InstallOther);
+    assert!(w.wave().strict);
+    assert_eq!(w.phase(), Phase::DoubleWrite);
+    assert_eq!(w.wave().drained, w.wave().epoch);
+    assert!(matches!(w.finish(&mut early), End::Written { .. }));
+    assert_eq!(w.held(TO, MOVES), Some(3), "its answer has waited for both");
+    let mut next = w.write(MOVES, 4);
+    w.advance(&mut next);
+    assert_eq!(w.held(FROM, MOVES), Some(4));
+    let mirror = next.letter();
+    assert!(mirror.attempt.blocking, "answered without `to`");
+    w.post(&mut next, &mirror);
+    assert_eq!(next.ended(), DONE);
+    w.lossy = false;
+    assert_eq!(w.run_out(), Ending::Complete);
 }
 
 /// A leader that dies with `to`: the successor, which can't claim it, waits out what the dead one

@@ -1,6 +1,6 @@
 //! Shards and clients that fall back to what was before.
 
-use ringshift::migration::{Answer, CoordinatorError, Ending, Move, Stage};
+use ringshift::migration::{Answer, CoordinatorError, Ending, Lineage, Mark, Move, Stage};
 use ringshift::{Phase, Refusal, Router};
 
 use super::client::refused;
@@ -85,14 +85,100 @@ fn race_20_a_readmitted_mirror_is_copied_again() {
     assert_eq!([w.get(MOVES), w.get(STAYS)], [1, 1]);
 }
 
+/// Put back to when some keys were carved out, and readmitted when they have long been home again, a
+/// shard doesn't hold them apart any more: nobody would be let through to them.
+#[test]
+fn race_20_a_readmitted_shard_lets_go_of_old_intervals() {
+    let (mut w, _) = world(FROM);
+    w.begin();
+    w.run_past(Move::Mirror, Stage::InstallOther);
+    let carved = w.shards[&FROM].clone();
+    w.take_over();
+    w.coordinator.roll_back("");
+    assert!(matches!(w.run_out(), Ending::RolledBack { .. }));
+    w.shards.insert(FROM, carved);
+    w.take_over();
+    w.run_past(Move::Quarantine, Stage::Shut);
+    w.run_past(Move::TakeOver, Stage::Guards);
+    w.coordinator.readmit(FROM);
+    w.run_past(Move::Readmit, Stage::Shut);
+    for key in [MOVES, STAYS] {
+        w.put(key, 2);
+        assert_eq!(w.get(key), 2);
+    }
+}
+
+/// Put back to just before its last claim, a shard counts as many answers at the next one as the
+/// record knows. That it has never heard of the claim before tells it all the same, whoever claims it
+/// and whatever it was told since.
+#[test]
+fn race_20_a_shard_restored_by_one_claim_is_told() {
+    for (unheard, claims_more) in [(false, 0), (true, 0), (false, 1), (true, 5)] {
+        let (mut w, _) = world(FROM);
+        w.begin();
+        w.run_past(Move::Enlist, Stage::Log);
+        if unheard {
+            // Its last claim is one whose coordinator died before the record heard of it.
+            w.take_over();
+            w.run_past(Move::TakeOver, Stage::Claim);
+        }
+        let before = w.shards[&FROM].clone();
+        w.take_over();
+        w.run_past(Move::Begin, Stage::Swap);
+        let known = *w.marks.iter().find(|mark| mark.shard == FROM).unwrap();
+        assert_eq!(known.answers, before.answers + 1);
+        w.shards.insert(FROM, before);
+        for _ in 0..claims_more {
+            // Claimed by somebody who dies before the record hears of it.
+            w.take_over();
+            w.run_past(Move::TakeOver, Stage::Claim);
+        }
+        w.take_over();
+        w.run_past(Move::Quarantine, Stage::Shut);
+        not_ready(&mut w, STAYS);
+    }
+}
+
+/// A shard that has kept its file is never taken for a restored one: however many coordinators die
+/// between a claim and the record, and however late a copy of an old claim comes.
+#[test]
+fn race_20_a_shard_that_was_only_claimed_is_let_go_on() {
+    let (mut w, _) = world(FROM);
+    w.begin();
+    w.run_past(Move::Enlist, Stage::Log);
+    w.take_over();
+    let mut late = Vec::new();
+    for round in 0..12 {
+        let claim = w.run_to(Move::TakeOver, Stage::Claim);
+        w.step();
+        w.deliver(&claim);
+        late.push(claim);
+        if round % 3 == 2 {
+            w.run_past(Move::TakeOver, Stage::Guards);
+            while w.errand().point.goal == Move::TakeOver {
+                w.step();
+            }
+            assert_eq!(w.errand().point.goal, Move::Tend);
+            w.step();
+        }
+        for claim in &late {
+            w.deliver(claim);
+        }
+        w.take_over();
+    }
+    assert_eq!(w.run_out(), Ending::Complete);
+    assert_eq!(w.coordinator.shut().count(), 0);
+}
+
 /// Another file under the same name is as strange as an older one.
 #[test]
 fn race_20_another_file_is_another_incarnation() {
-    let known = ringshift::migration::Mark {
+    let known = Mark {
         shard: FROM,
         incarnation: [1; 16],
         answers: 5,
         shut: false,
+        lineage: Lineage::default(),
     };
     let (mut w, _) = world(FROM);
     w.marks.push(known);

@@ -94,10 +94,11 @@ pub(super) fn resume(arguments: &Resume, out: &mut dyn Write) -> Result<(), CliE
         return Err(nothing());
     }
     if arguments.carry.dry_run {
-        let text = match record.log.wish {
-            Wish::Pause => "would go on with the paused migration",
-            Wish::Forward => "it isn't paused; would carry it out from where it stands",
-            Wish::Back => "it goes back; would carry that out from where it stands",
+        let text = match (record.log.wish, &record.log.back) {
+            (Wish::Pause, None) => "would go on with the paused migration",
+            (Wish::Pause, Some(_)) => "would go on with the paused migration, on its way back",
+            (Wish::Forward, _) => "it isn't paused; would carry it out from where it stands",
+            (Wish::Back, _) => "it goes back; would carry that out from where it stands",
         };
         return say(arguments.carry.json, out, text);
     }

@@ -130,7 +130,7 @@ pub(super) fn carry(arguments: &Carry, turn: &Turn, out: &mut dyn Write) -> Resu
     let new = |id| record.term == Term(0) || record.snapshot.shard(id).is_none();
     let stores = arguments.shelf().all(listed.iter().chain(joining), new)?;
     let paused = record.log.wish == Wish::Pause;
-    let goes_back = record.log.wish == Wish::Back || matches!(turn, Turn::Back(_));
+    let goes_back = record.log.back.is_some() || matches!(turn, Turn::Back(_));
     let leaving = format!(
         "left at once; the migration stands as it is, go on with: {}",
         arguments.how(if goes_back { "rollback" } else { "resume" })

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ringshift::migration::{Consent, Log, Plan, Request, Settings, Wish};
+use ringshift::migration::{Consent, Log, Plan, Request, Settings};
 use ringshift_operator::plan::read_plan;
 use ringshift_operator::topology::{FileTopology, Record};
 use serde_json::json;
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Reshard, out: &mut dyn Write) -> Result<(), CliErr
 /// Whether the migration under way is the plan's.
 fn is_begun(plan: &Plan, record: &Record) -> bool {
     let log = &record.log;
-    *log != Log::default() && log.digest == Some(plan.digest) && log.wish != Wish::Back
+    *log != Log::default() && log.digest == Some(plan.digest) && log.back.is_none()
 }
 
 pub(super) fn settings(path: &Path) -> Result<Settings, CliError> {

@@ -57,6 +57,8 @@ struct Standing {
     wish: Wish,
     /// Why it goes back or is paused, or why a wave has stepped back last.
     reason: String,
+    /// Why it goes back, also while that is paused.
+    back: Option<String>,
     /// The barrier that was begun.
     intent: Option<IntentLine>,
     /// Waves that haven't begun.
@@ -179,6 +181,7 @@ fn standing(record: &Record, shelf: Option<&Shelf>, stores: &mut Stores) -> Stan
         strategy: under_way.then(|| log.strategy.name()),
         wish: log.wish,
         reason: log.reason.clone(),
+        back: log.back.clone(),
         intent: log.intent.map(|intent| IntentLine {
             wave: intent.domain,
             goal: intent.goal.to_string(),
@@ -275,10 +278,11 @@ fn tell(arguments: &Status, standing: &Standing, out: &mut dyn Write) -> Result<
 }
 
 fn people(standing: &Standing, out: &mut dyn Write) -> Result<(), CliError> {
-    let way = match standing.wish {
-        Wish::Forward => "goes forward",
-        Wish::Back => "goes back",
-        Wish::Pause => "paused",
+    let way = match (standing.wish, &standing.back) {
+        (Wish::Forward, _) => "goes forward",
+        (Wish::Back, _) => "goes back",
+        (Wish::Pause, None) => "paused",
+        (Wish::Pause, Some(_)) => "paused on its way back",
     };
     let strategy = standing.strategy.unwrap_or_default();
     let reason = match standing.reason.as_str() {

@@ -16,6 +16,9 @@ pub(super) fn next_step(record: &Record) -> String {
         return "nothing is under way; ringshift plan says what a change would do".to_owned();
     }
     match log.wish {
+        Wish::Pause if log.back.is_some() => {
+            "nothing, it is paused on its way back; go on with ringshift resume".to_owned()
+        }
         Wish::Pause => {
             "nothing, it is paused; go on with ringshift resume, or take it back with ringshift rollback"
                 .to_owned()

@@ -177,6 +177,11 @@ impl Cluster {
         self.start(&["agent", "--settings", "settings.json"])
     }
 
+    /// The status, whenever it changes.
+    pub(crate) fn watch(&self) -> Running {
+        self.start(&["status", "--watch", "--every", "50"])
+    }
+
     fn start(&self, arguments: &[&str]) -> Running {
         let on = ["--topology", "c.topology", "--json"];
         let mut child = self
@@ -218,6 +223,11 @@ impl Running {
                 return line;
             }
         }
+    }
+
+    /// Whether it hasn't ended.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Ctrl-C.

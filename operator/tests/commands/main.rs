@@ -248,8 +248,11 @@ fn a_dry_run_changes_nothing() {
 fn status_watches_until_it_is_interrupted() {
     let cluster = Cluster::new();
     cluster.settings(&slow());
-    let mut running = cluster.begin(&["--yes"]);
-    running.until("shadow-read");
+    let mut watching = cluster.watch();
+    watching.until(r#""under_way":false"#);
+    let running = cluster.begin(&["--yes"]);
+    let line = watching.until(r#""phase":"shadow-read""#);
+    assert!(line.contains(r#""wish":"forward""#), "{line}");
     let said = cluster.on("status", &[]).code(0).out;
     assert!(
         said.contains("goes forward") && said.contains("reads are compared"),
@@ -257,4 +260,13 @@ fn status_watches_until_it_is_interrupted() {
     );
     running.interrupt();
     running.end().code(4);
+    let line = watching.until(r#""wish":"pause""#);
+    assert!(line.contains("stopped with Ctrl-C"), "{line}");
+    assert!(
+        watching.runs(),
+        "it looks on, whatever becomes of the migration"
+    );
+    watching.interrupt();
+    let ran = watching.end().code(0);
+    assert!(!ran.out.contains(&line), "no change, no line: {}", ran.out);
 }

@@ -1,6 +1,7 @@
 //! Any sequence of requests and commands is answered alike by every store.
 
 use proptest::prelude::*;
+use ringshift::migration::Lineage;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::{
     Claim, DomainId, GuardRow, InstallRow, Match, Role, Scope, Slot, SlotRange, Term, Version,
@@ -81,6 +82,7 @@ fn guard() -> impl Strategy<Value = (GuardRow, Claim)> {
         2 => Just(Claim::Slots(vec![SlotRange { start: 0, end: 16 }])),
         3 => runs().prop_map(|runs| Claim::Scope(Scope::default(), runs)),
         2 => (1..4_u32, runs()).prop_map(|(of, runs)| Claim::Release(scope_of(of), runs)),
+        1 => Just(Claim::Clear),
         1 => (4..7_u8).prop_map(Claim::Bits),
     ];
     let numbers = (1..4_u32, 1..5_u32, 0..4_u32, 0..4_u32, any::<bool>());
@@ -177,10 +179,19 @@ fn carry_out(shard: &mut Shard, action: &Do) -> String {
         Do::Collect(term) => with_term(shard, *term, |shard| shard.collect(100)),
         Do::Close(term) => with_term(shard, *term, Shard::close),
         Do::Claim(term) => {
-            let term = Term(*term);
-            match shard.command(&Command::Claim { shard: SHARD, term }) {
+            // Some follow the claim that the shard heard last, or the one before it, and some don't.
+            let lineage = Lineage {
+                follows: u64::from(*term) / 2,
+                claim: u64::from(*term),
+            };
+            let command = Command::Claim {
+                shard: SHARD,
+                term: Term(*term),
+                lineage,
+            };
+            match shard.command(&command) {
                 // Each says which one it is.
-                Answer::Claimed(_) => "claimed".to_owned(),
+                Answer::Claimed(mark) => format!("claimed {:?}", mark.lineage),
                 answer => format!("{answer:?}"),
             }
         }

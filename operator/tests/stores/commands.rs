@@ -1,5 +1,6 @@
 //! Guards: install, close, claim, and what coordinators of other terms may do.
 
+use ringshift::migration::Lineage;
 use ringshift::migration::command::{Answer, Command};
 use ringshift::{Claim, GuardRow, InstallRow, Refusal, Reply, Role, SlotRange, Term};
 use ringshift_operator::store::Chunks;
@@ -60,7 +61,11 @@ on_every_store! {
     /// Race 9: two coordinators; the lower term is refused everywhere.
     fn a_lower_term_is_refused(shard) {
         shard.home();
-        let claim = |term| shard.command(&Command::Claim { shard: SHARD, term: Term(term) });
+        let claim = |term| shard.command(&Command::Claim {
+            shard: SHARD,
+            term: Term(term),
+            lineage: Lineage::default(),
+        });
         assert!(matches!(claim(5), Answer::Claimed(_)));
         assert!(matches!(claim(5), Answer::Claimed(_)));
         let stale = Answer::Refused(Refusal::StaleTerm { seen: Term(5) });

@@ -194,7 +194,7 @@ impl Coordinator {
             // The plan is kept; when it may begin is asked next.
             Move::Enlist => self.task = Task::Idle,
             Move::Decide => {
-                self.undecided = false;
+                (self.undecided, self.wished) = (false, false);
                 self.task = Task::Idle;
             }
             Move::Delist => self.finished(&run),
@@ -369,8 +369,8 @@ impl Coordinator {
             _ => {}
         }
         let (keyspace, domain) = self.place_of(run)?;
-        let ppm = self.settings.shadow_ppm;
-        let draft = transition::advance(now, keyspace, domain, run.goal, ppm, run.drained)?;
+        let draft =
+            transition::advance(now, keyspace, domain, run.goal, &self.settings, run.drained)?;
         match run.goal {
             Move::Switch | Move::SwitchBack | Move::Offline => {
                 log.set_cursor(domain, draft.epoch, run.reverse);
@@ -401,12 +401,10 @@ impl Coordinator {
         let Some((snapshot, log)) = run.next.take() else {
             return self.recover(CoordinatorError::Senseless { point: run.point() });
         };
-        let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
-        let agreed = self.log.finish_agreed;
-        self.log = log;
+        let said = core::mem::replace(&mut self.log, log);
         // A wish that was made meanwhile outlives the swap.
-        (self.log.wish, self.log.reason) = (wish, reason);
-        self.log.finish_agreed |= agreed;
+        (self.log.wish, self.log.reason, self.log.back) = (said.wish, said.reason, said.back);
+        self.log.finish_agreed |= said.finish_agreed;
         self.await_clients(&snapshot);
         if run.stage == Stage::Pause {
             self.snapshot = Some(snapshot);

@@ -231,6 +231,10 @@ impl Coordinator {
                 if !self.facts.caught_up {
                     return Next::Run(Move::Copy, domain);
                 }
+                if settings.strict && !wave.strict {
+                    // It has stepped back without `to`, which is there again.
+                    return Next::Run(Move::Abort, domain);
+                }
                 if wave.phase == Phase::DoubleWrite && settings.shadow_ppm > 0 {
                     return Next::Run(Move::Shadow, domain);
                 }

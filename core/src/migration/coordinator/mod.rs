@@ -98,8 +98,10 @@ pub struct Coordinator {
     facts: Facts,
     /// Waves whose guards were found closed: their barriers come before all else.
     closed: Vec<DomainId>,
-    /// The wish isn't in the topology store yet.
+    /// A wish, or a word, isn't in the topology store yet.
     undecided: bool,
+    /// A wish isn't: which way to go is known here alone.
+    wished: bool,
     /// The ended wave whose loser was purged.
     cleaned: Option<DomainId>,
     mismatches: Vec<Mismatch>,
@@ -169,6 +171,7 @@ impl Coordinator {
             facts: Facts::default(),
             closed: Vec::new(),
             undecided: false,
+            wished: false,
             cleaned: None,
             mismatches: Vec::new(),
             watch: Watch::default(),
@@ -240,21 +243,26 @@ impl Coordinator {
     pub fn roll_back(&mut self, reason: &str) {
         if self.log.wish != Wish::Back {
             self.facts.verifier = None;
+            self.log.back = Some(reason.into());
             self.wish(Wish::Back, reason);
         }
     }
 
     /// Stops the migration after the present move, in a safe state, until [`resume`](Self::resume).
+    /// Which way it goes is kept.
     pub fn pause(&mut self, reason: &str) {
         self.wish(Wish::Pause, reason);
     }
 
-    /// Goes on with a paused migration.
+    /// Goes on with a paused migration, the way it went.
     pub fn resume(&mut self) {
         if self.log.wish == Wish::Pause {
             // Whoever says so has seen them.
             self.watch.own.mismatches = 0;
-            self.wish(Wish::Forward, "");
+            match self.log.back.clone() {
+                Some(reason) => self.wish(Wish::Back, &reason),
+                None => self.wish(Wish::Forward, ""),
+            }
         }
     }
 
@@ -276,6 +284,7 @@ impl Coordinator {
         self.log.wish = wish;
         self.log.reason = reason.into();
         self.undecided = true;
+        self.wished = true;
         self.watch.retreat = None;
         self.watch.held = None;
         if matches!(self.task, Task::Over(Ending::Paused { .. })) || self.waits_to_copy() {

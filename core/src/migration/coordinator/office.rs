@@ -66,14 +66,7 @@ impl Coordinator {
                 };
                 (Point::new(Move::Quarantine, Stage::Shut), None, command)
             }
-            Office::Claim { at: index } => (
-                at(Stage::Claim),
-                None,
-                Command::Claim {
-                    shard: shard(index)?,
-                    term: self.term,
-                },
-            ),
+            Office::Claim { at: index } => (at(Stage::Claim), None, self.claim(shard(index)?)),
             Office::Guards { at: index, .. } => (
                 at(Stage::Guards),
                 None,
@@ -108,20 +101,19 @@ impl Coordinator {
                 self.inherit(&snapshot, marks);
                 self.await_clients(&snapshot);
                 self.snapshot = Some(snapshot);
-                // A wish that was made here and isn't written down yet outlives a second reading.
-                let (wish, reason) = (self.log.wish, core::mem::take(&mut self.log.reason));
-                let agreed = self.log.finish_agreed;
-                self.log = log;
+                // What was said here and isn't written down yet outlives a second reading.
+                let said = core::mem::replace(&mut self.log, log);
                 if let Some(settings) = &self.log.settings
                     && **settings != *self.settings
                 {
                     self.settings = Arc::new(Settings::clone(settings));
                 }
                 self.busy |= self.log != crate::migration::log::Log::default();
-                if self.undecided {
-                    (self.log.wish, self.log.reason) = (wish, reason);
-                    self.log.finish_agreed |= agreed;
+                if self.wished {
+                    (self.log.wish, self.log.reason) = (said.wish, said.reason);
+                    self.log.back = said.back.or(self.log.back.take());
                 }
+                self.log.finish_agreed |= self.undecided && said.finish_agreed;
                 self.facts = super::Facts::default();
                 self.closed.clear();
                 self.claim_after(None)
@@ -187,6 +179,7 @@ impl Coordinator {
     fn inherit(&mut self, snapshot: &Snapshot, marks: Vec<Mark>) {
         let waves = snapshot.content().keyspaces.iter().flat_map(|k| &k.waves);
         let lease = waves.map(|wave| wave.lease_ms).max().unwrap_or(0);
+        self.recorded(&marks);
         let tending = &mut self.tending;
         if self.snapshot.is_none() {
             // The one before may have led for a lease yet, and granted one at its end.

@@ -35,6 +35,8 @@ impl Coordinator {
             self.tending.readmitted = Some(shard);
         }
         self.tending.reread = true;
+        // What the shard had purged, its older file may have again.
+        self.cleaned = None;
         self.finished(run);
     }
 }

@@ -6,12 +6,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::guard::Fence;
+use crate::hash::xxh3;
 use crate::ids::{DomainId, ShardId};
 use crate::migration::command::{Answer, Command};
 use crate::migration::coordinator::office::Office;
 use crate::migration::coordinator::{Coordinator, Task};
 use crate::migration::moves::{Move, Point, Stage};
-use crate::migration::request::{Mark, Request, Requested, remember};
+use crate::migration::request::{Lineage, Mark, Request, Requested, remember};
 use crate::time::Instant;
 use crate::wave::Wave;
 
@@ -69,7 +70,9 @@ pub(super) struct Tending {
     pub(super) reread: bool,
     /// What each shard has said of itself.
     pub(super) marks: Vec<Mark>,
-    /// Those of them that the topology store doesn't know yet.
+    /// The claim of each that the topology store knows.
+    recorded: BTreeMap<ShardId, u64>,
+    /// The marks that it doesn't know yet.
     pub(super) fresh: Vec<Mark>,
     /// The last request that was seen to.
     heard: u64,
@@ -101,6 +104,7 @@ impl Tending {
             check: None,
             reread: false,
             marks: Vec::new(),
+            recorded: BTreeMap::new(),
             fresh: Vec::new(),
             heard: 0,
             told: 0,
@@ -123,6 +127,33 @@ impl Tending {
 }
 
 impl Coordinator {
+    /// The claim of `shard` by this coordinator. Its number is another one for each coordinator, and
+    /// for each claim that the record knows: a repeat is the same claim until then.
+    pub(super) fn claim(&self, shard: ShardId) -> Command {
+        let follows = self.tending.recorded.get(&shard).copied().unwrap_or(0);
+        let mut bytes = [0; 16];
+        let parts = self.nonce.to_le_bytes().into_iter();
+        let parts = parts.chain(self.term.0.to_le_bytes());
+        let parts = parts.chain(shard.0.to_le_bytes());
+        bytes
+            .iter_mut()
+            .zip(parts)
+            .for_each(|(to, from)| *to = from);
+        // Every store has 63 bits; 0 is no claim.
+        let claim = (xxh3(&bytes, follows) >> 1).max(1);
+        Command::Claim {
+            shard,
+            term: self.term,
+            lineage: Lineage { follows, claim },
+        }
+    }
+
+    /// The topology store knows these marks.
+    pub(super) fn recorded(&mut self, marks: &[Mark]) {
+        let claims = marks.iter().map(|mark| (mark.shard, mark.lineage.claim));
+        self.tending.recorded.extend(claims);
+    }
+
     /// The duty on its way, or the next that is due.
     pub(super) fn duty_command(&mut self) -> Option<(Point, Option<DomainId>, Command)> {
         if self.tending.duty.is_none() {
@@ -147,7 +178,7 @@ impl Coordinator {
                 };
                 (point(Stage::Renew), None, command)
             }
-            Duty::Claim(shard) => (point(Stage::Claim), None, Command::Claim { shard, term }),
+            Duty::Claim(shard) => (point(Stage::Claim), None, self.claim(shard)),
             Duty::Time(domain) => {
                 let (_, _, wave) = self.find_wave(domain)?;
                 let command = Command::Time { shard: wave.to };
@@ -307,7 +338,8 @@ impl Coordinator {
                 self.tending.told = *heard;
                 self.tending.renewed = *sent;
                 self.tending.next_renewal = sent.after((self.lead_ms() / 4).max(1));
-                self.tending.fresh.clear();
+                let told = core::mem::take(&mut self.tending.fresh);
+                self.recorded(&told);
                 if let Some(requested) = request {
                     self.heed(requested);
                 }

@@ -10,6 +10,7 @@ use crate::advise::StoredSize;
 use crate::guard::{Guard, InstallRow, Refusal};
 use crate::ids::{DomainId, KeyspaceId, Revision, SLOT_BITS_STORED, Slot, Term, Version};
 use crate::migration::command::ChunkId;
+use crate::migration::request::Lineage;
 use crate::step::{Attempt, Failure};
 use crate::store::batch::{BatchPart, BatchResponse, decide_batch};
 use crate::store::decide::{Decision, Effect, Present};
@@ -24,12 +25,14 @@ use crate::transaction::{Batch, BatchReply};
 /// - Getters: `guard`, `revision`, `row`, `rows`.
 ///
 /// ```
+/// use ringshift::migration::Lineage;
 /// use ringshift::migration::command::{Answer, Command};
 /// use ringshift::store::{Chunks, MemoryShard};
 /// use ringshift::{ShardId, Term};
 ///
 /// let mut shard = MemoryShard::default();
-/// let claim = Command::Claim { shard: ShardId(1), term: Term(3) };
+/// let lineage = Lineage { follows: 0, claim: 9 };
+/// let claim = Command::Claim { shard: ShardId(1), term: Term(3), lineage };
 /// let answer = shard.command(&claim, &mut Chunks::default());
 /// assert!(matches!(answer, Answer::Claimed(mark) if mark.answers == 1));
 /// assert_eq!(shard.guard().term(), Term(3));
@@ -46,6 +49,8 @@ pub struct MemoryShard {
     unfenced: bool,
     /// Answers that a shard with a disk would have put there first.
     answers: u64,
+    /// The last claim.
+    lineage: Lineage,
 }
 
 /// A copied row's slot isn't of its keyspace; nothing was changed.

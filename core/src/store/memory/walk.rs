@@ -27,14 +27,20 @@ impl MemoryShard {
     )]
     fn carry_out(&mut self, command: &Command, chunks: &mut Chunks) -> Result<Answer, Refusal> {
         Ok(match command {
-            Command::Claim { shard, term } => {
+            Command::Claim {
+                shard,
+                term,
+                lineage,
+            } => {
                 self.guard.claim(*term)?;
+                self.lineage = self.lineage.then(*lineage);
                 self.answers += 1;
                 Answer::Claimed(Mark {
                     shard: *shard,
                     incarnation: self.incarnation,
                     answers: self.answers,
                     shut: self.guard.is_shut(),
+                    lineage: self.lineage,
                 })
             }
             Command::Time { .. } => Answer::Time(self.guard.now()),

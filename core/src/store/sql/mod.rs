@@ -15,6 +15,7 @@ use crate::error::ErrorCode;
 use crate::guard::{Access, Fence, GuardRow, Refusal, admit, in_force};
 use crate::ids::{DomainId, KeyspaceId, Revision, Slot, Term, Version};
 use crate::migration::command::{Answer, Command, KeyDigest, sample};
+use crate::migration::request::Lineage;
 use crate::recipes::sqlite as recipe;
 use crate::store::look::{Damaged, guard_of_columns, operation};
 use crate::store::memory::Chunks;
@@ -112,9 +113,11 @@ pub fn command<S: Sql>(
     chunks: &mut Chunks,
 ) -> Result<Answer, SqlFault<S::Error>> {
     match command {
-        Command::Claim { shard, term } => {
-            office::within(sql, *term, |sql| office::claimed(sql, *shard))
-        }
+        Command::Claim {
+            shard,
+            term,
+            lineage,
+        } => office::within(sql, *term, |sql| office::claimed(sql, *shard, *lineage)),
         Command::Time { .. } => transaction(sql, Begin::Read, office::clock).map(Answer::Time),
         Command::Grant {
             term,
@@ -310,6 +313,7 @@ struct Meta {
     incarnation: [u8; 16],
     answers: u64,
     shut: bool,
+    lineage: Lineage,
 }
 
 fn meta<S: Sql>(sql: &mut S) -> Fallible<Meta, S> {
@@ -321,6 +325,10 @@ fn meta<S: Sql>(sql: &mut S) -> Fallible<Meta, S> {
         incarnation: operation_of(row, 3)?,
         answers: number(row, 4, "the count of durable answers")?,
         shut: number::<u8>(row, 5, "whether the shard is shut")? != 0,
+        lineage: Lineage {
+            follows: number(row, 6, "the claim before the last")?,
+            claim: number(row, 7, "the last claim")?,
+        },
     })
 }
 

@@ -7,7 +7,7 @@ use crate::guard::{
 };
 use crate::ids::{Revision, ShardId, SlotRange, Term};
 use crate::migration::command::Answer;
-use crate::migration::request::Mark;
+use crate::migration::request::{Lineage, Mark};
 use crate::recipes::sqlite as recipe;
 use crate::scope::Scope;
 use crate::store::look::{Damaged, columns_of_guard};
@@ -32,14 +32,18 @@ pub(super) fn within<S: Sql>(
     })
 }
 
-/// What the shard says of itself at a claim.
-pub(super) fn claimed<S: Sql>(sql: &mut S, shard: ShardId) -> Fallible<Answer, S> {
+/// What the shard says of itself at a claim, which it keeps.
+pub(super) fn claimed<S: Sql>(sql: &mut S, shard: ShardId, claim: Lineage) -> Fallible<Answer, S> {
     let meta = meta(sql)?;
+    let lineage = meta.lineage.then(claim);
+    let kept = [lineage.follows, lineage.claim].map(|claim| revision_number(Revision(claim)));
+    query(sql, recipe::LINEAGE_SET, &kept)?;
     Ok(Answer::Claimed(Mark {
         shard,
         incarnation: meta.incarnation,
         answers: meta.answers,
         shut: meta.shut,
+        lineage,
     }))
 }
 
@@ -102,6 +106,9 @@ pub(super) fn install<S: Sql>(sql: &mut S, all: &[InstallRow]) -> Fallible<Answe
                 }
                 Claim::Release(scope, ranges) => {
                     claim_scope(sql, &keyspace, scope, ranges, &SqlValue::Null)?;
+                }
+                Claim::Clear => {
+                    query(sql, recipe::CLEAR_SCOPES, core::slice::from_ref(&keyspace))?;
                 }
                 Claim::Bits(bits) => {
                     query(sql, recipe::CLAIM_BITS, &[keyspace.clone(), int(*bits)])?;

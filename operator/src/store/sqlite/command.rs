@@ -1,7 +1,7 @@
 //! A coordinator's commands.
 
-use ringshift::migration::Mark;
 use ringshift::migration::command::{Answer, Command, KeyDigest, sample};
+use ringshift::migration::{Lineage, Mark};
 use ringshift::recipes::sqlite as recipe;
 use ringshift::store::columns_of_guard;
 use ringshift::{
@@ -31,9 +31,11 @@ impl SqliteStore {
         chunks: &Chunks,
     ) -> std::result::Result<Answer, Fault> {
         match command {
-            Command::Claim { shard, term } => {
-                self.office(*term, |connection| claimed(connection, *shard))
-            }
+            Command::Claim {
+                shard,
+                term,
+                lineage,
+            } => self.office(*term, |connection| claimed(connection, *shard, *lineage)),
             Command::Time { .. } => {
                 self.look(|connection| Ok(Ok(Answer::Time(clock(connection)?))))
             }
@@ -312,6 +314,7 @@ struct Meta {
     incarnation: [u8; 16],
     answers: u64,
     shut: bool,
+    lineage: Lineage,
 }
 
 fn meta(connection: &Connection) -> Result<Meta> {
@@ -324,16 +327,27 @@ fn meta(connection: &Connection) -> Result<Meta> {
         incarnation: rows::operation(row, 3)?,
         answers: rows::revision(row, 4)?.0,
         shut: row.get(5)?,
+        lineage: Lineage {
+            follows: rows::revision(row, 6)?.0,
+            claim: rows::revision(row, 7)?.0,
+        },
     })
 }
 
-fn claimed(connection: &Connection, shard: ShardId) -> Result<Answer> {
+fn claimed(connection: &Connection, shard: ShardId, claim: Lineage) -> Result<Answer> {
     let meta = meta(connection)?;
+    let lineage = meta.lineage.then(claim);
+    let [follows, claim] =
+        [lineage.follows, lineage.claim].map(|claim| rows::revision_number(Revision(claim)));
+    connection
+        .prepare_cached(recipe::LINEAGE_SET)?
+        .execute((follows, claim))?;
     Ok(Answer::Claimed(Mark {
         shard,
         incarnation: meta.incarnation,
         answers: meta.answers,
         shut: meta.shut,
+        lineage,
     }))
 }
 
@@ -421,6 +435,11 @@ fn install(connection: &Connection, all: &[InstallRow]) -> Result<()> {
                 }
                 Claim::Release(scope, ranges) => {
                     claim_scope(connection, keyspace, scope, ranges, None)?;
+                }
+                Claim::Clear => {
+                    connection
+                        .prepare_cached(recipe::CLEAR_SCOPES)?
+                        .execute([keyspace])?;
                 }
                 Claim::Bits(bits) => {
                     let mut statement = connection.prepare_cached(recipe::CLAIM_BITS)?;
