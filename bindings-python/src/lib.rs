@@ -2,6 +2,7 @@
 
 mod convert;
 mod error;
+mod gates;
 mod migration;
 mod operation;
 mod router;
@@ -13,6 +14,8 @@ mod transaction;
 /// The private half of the package `ringshift`.
 #[pyo3::pymodule(gil_used = false)]
 mod _ringshift {
+    #[pymodule_export]
+    use crate::gates::{Pace, advise_strategy, allowed, checklist, judge};
     #[pymodule_export]
     use crate::migration::{Coordinator, Plan, TopologyRecord, home_installs, plan};
     #[pymodule_export]

@@ -1,5 +1,5 @@
-"""Recomputes placement.json, and what snapshot.json explains, from the specification, with nothing
-of ours but the files.
+"""Recomputes placement.json, what snapshot.json explains and what plans.json moves from the
+specification, with nothing of ours but the files.
 
     pip install xxhash
     python core/tests/vectors/verify.py
@@ -478,6 +478,70 @@ def check_explanations(file):
     print(f"explanations: {len(cases)} cases agree")
 
 
+def moved_by(plan, keyspace, owners):
+    """The owners once every wave of whole slots has gone over; each slot goes once, from its owner."""
+    after, gone = list(owners), set()
+    for wave in plan["log"]["planned"]:
+        if wave["keyspace"] != keyspace or wave["matches"] is not None:
+            continue
+        for run in wave["slots"]:
+            for slot in range(run["start"], run["end"]):
+                same(after[slot] == wave["from"] and slot not in gone, True, plan["waves"])
+                gone.add(slot)
+                after[slot] = wave["to"]
+    return after, len(gone)
+
+
+def nearest(part, of):
+    """To the nearest whole one."""
+    return (2 * part + of) // (2 * of)
+
+
+def check_plan(case):
+    plan, changes = case["plan"], case["changes"]
+    shards = plan["log"]["enlist"]
+    weights = {s["id"]: 0 if s["state"] == "draining" else s["weight"] for s in shards}
+    for id in plan["log"]["delist"]:
+        weights[id] = 0
+    for number, (figures, owners) in enumerate(zip(plan["figures"], case["owners"].values())):
+        after, moved = moved_by(plan, number, owners)
+        here = [w for w in plan["log"]["planned"] if w["keyspace"] == number]
+        same(len(here), figures["waves"], figures)
+        if any(wave["matches"] is not None for wave in here) or plan["log"]["grow"]:
+            continue
+        same([moved, len(owners)], [figures["slots_moved"], figures["slots"]], figures)
+        if case["wave_slots_max"]:
+            sizes = [sum(r["end"] - r["start"] for r in wave["slots"]) for wave in here]
+            same(max(sizes, default=0) <= case["wave_slots_max"], True, figures)
+        for row in plan["shards"]:
+            if row["keyspace"] != figures["keyspace"]:
+                continue
+            counts = [table.count(row["shard"]) for table in (owners, after)]
+            same(counts, [row["slots_before"], row["slots_after"]], row)
+            ideal = nearest(weights[row["shard"]] * len(owners), sum(weights.values()))
+            same(ideal, row["slots_ideal"], row)
+        # Exact shares, unless a ring places the slots or somebody's hand does.
+        is_full = "balance" not in changes and "move_slots" not in changes
+        if is_full and figures["keyspace"] != "carts":
+            order = sorted(weights)
+            wanted = balanced([order.index(id) for id in owners], [weights[id] for id in order])
+            same([order[index] for index in wanted], after, figures)
+            same(moved, figures["slots_least"], figures)
+    rate, sizes = (case["options"] or {}).get("rate"), (case["options"] or {}).get("sizes", {})
+    for wave in plan["waves"]:
+        if rate and wave["keyspace"] in sizes:
+            moves = wave["moves"]
+            slow = [(moves["keys"], rate["rows_per_s"]), (moves["bytes"], rate["bytes_per_s"])]
+            same(max(-(-1000 * n // per_s) for n, per_s in slow), wave["copy_ms"], wave)
+
+
+def check_plans(file):
+    cases = file["plans"]["cases"]
+    for case in cases:
+        check_plan(case)
+    print(f"plans: {len(cases)} cases agree")
+
+
 def check_codes(file):
     cases = file["codes"]["cases"]
     slugs = [case["code"] for case in cases]
@@ -512,6 +576,7 @@ def main():
             CHECKS[name](case)
         print(f"{name}: {len(section['cases'])} cases agree")
     check_explanations(file("snapshot.json"))
+    check_plans(file("plans.json"))
     check_codes(file("errors.json"))
     print(f"{checked} values agree")
 

@@ -8,6 +8,7 @@ mod deltas;
 mod errors;
 pub(crate) mod operation;
 pub(crate) mod placement;
+mod plans;
 mod snapshot;
 
 use std::fmt::Write as _;
@@ -33,6 +34,7 @@ const FILES: &[(&str, Maker)] = &[
     ("snapshot.json", snapshot::sections),
     ("deltas.json", deltas::sections),
     ("operation.json", operation::sections),
+    ("plans.json", plans::sections),
     ("errors.json", errors::sections),
 ];
 
