@@ -10,6 +10,7 @@ pub(crate) mod operation;
 pub(crate) mod placement;
 mod plans;
 mod snapshot;
+pub(crate) mod transactions;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -34,6 +35,7 @@ const FILES: &[(&str, Maker)] = &[
     ("snapshot.json", snapshot::sections),
     ("deltas.json", deltas::sections),
     ("operation.json", operation::sections),
+    ("transactions.json", transactions::sections),
     ("plans.json", plans::sections),
     ("errors.json", errors::sections),
 ];
