@@ -29,3 +29,12 @@ export function policy(told) {
   const { deadline_ms: deadlineMs, attempt_ms: attemptMs, attempts_max: attemptsMax, confirm, seed } = told;
   return { deadlineMs, attemptMs, attemptsMax, confirm, seed: BigInt(seed) };
 }
+
+/** The core's own data, its numbers of 64 bits as JSON has them: the largest as text. */
+export function narrow(value) {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (value === null || typeof value !== 'object') return value;
+  if (ArrayBuffer.isView(value)) return [...value];
+  if (Array.isArray(value)) return value.map(narrow);
+  return Object.fromEntries(Object.entries(value).map(([name, of]) => [name, narrow(of)]));
+}

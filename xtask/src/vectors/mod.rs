@@ -6,6 +6,7 @@
 pub(crate) mod clusters;
 mod deltas;
 mod errors;
+mod gates;
 pub(crate) mod operation;
 pub(crate) mod placement;
 mod plans;
@@ -37,6 +38,7 @@ const FILES: &[(&str, Maker)] = &[
     ("operation.json", operation::sections),
     ("transactions.json", transactions::sections),
     ("plans.json", plans::sections),
+    ("gates.json", gates::sections),
     ("errors.json", errors::sections),
 ];
 
