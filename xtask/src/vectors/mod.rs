@@ -4,6 +4,7 @@
 //! contract, and `--check` fails when the code would write another.
 
 pub(crate) mod clusters;
+mod coordinator;
 mod deltas;
 mod errors;
 mod gates;
@@ -39,6 +40,7 @@ const FILES: &[(&str, Maker)] = &[
     ("transactions.json", transactions::sections),
     ("plans.json", plans::sections),
     ("gates.json", gates::sections),
+    ("coordinator.json", coordinator::sections),
     ("errors.json", errors::sections),
 ];
 
