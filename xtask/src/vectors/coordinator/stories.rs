@@ -39,7 +39,7 @@ pub(super) enum Does {
     Asks(Value),
     /// The shard doesn't answer any more, and again.
     Cut(u32),
-    Heals(u32),
+    Heals,
     /// So many answers don't come.
     Loses(u32),
     /// This one dies, and the next takes over; the trace begins anew with it.
@@ -107,7 +107,7 @@ pub(super) fn all() -> Vec<Story> {
         ]),
         story("a new shard dies while it is read from, and comes back", &json!({
             "lease_ms": 2_000, "ramp_ms": 3_000, "reversed_ms": 3_000,
-        }), vec![(ramp(), Health(json!({}))), (After(12), Cut(3)), (After(250), Heals(3))]),
+        }), vec![(ramp(), Health(json!({}))), (After(12), Cut(3)), (After(250), Heals)]),
         story("bad health holds it, then turns it back", &json!({
             "ramp_ms": 3_000, "gates": {"patience_ms": 3_000, "recheck_ms": 1_000, "steps_back_max": 1},
         }), vec![

@@ -192,7 +192,7 @@ impl World {
                 self.cut = Some(ShardId(*shard));
                 return Ok(None);
             }
-            Does::Heals(_) => {
+            Does::Heals => {
                 self.cut = None;
                 return Ok(None);
             }
