@@ -20,6 +20,15 @@ def cases(file: str, section: str) -> list[dict[str, Any]]:
     return found
 
 
+def plain(data: Any) -> Any:
+    """The core's data as JSON has it: a tuple is a list, bytes are one of numbers."""
+    if isinstance(data, dict):
+        return {name: plain(of) for name, of in data.items()}
+    if isinstance(data, list | tuple | bytes):
+        return [plain(one) for one in data]
+    return data
+
+
 def topology(shards: int = 4, **keyspace: Any) -> dict[str, Any]:
     """A topology of that many shards, with the keyspace `orders`."""
     return {

@@ -154,9 +154,7 @@ def test_a_wish_that_cannot_be_planned_says_so() -> None:
 
 def test_a_plan_prints_as_a_table() -> None:
     text = str(plan(Snapshot.from_topology(TOPOLOGY), {"add": [{"id": 3, "name": "c"}]}))
-    assert text.splitlines()[0].split() == [
-        "keyspace", "slots", "moved", "least", "hash", "%", "N", "waves",
-    ]  # fmt: skip
+    assert text.startswith("cluster demo ")
     assert "orders" in text
 
 

@@ -16,7 +16,9 @@ from collections import Counter
 from typing import Any
 
 import ringshift
+from ringshift._ringshift import Transaction
 from tester_words import (
+    batch_reply,
     content,
     data,
     fields_of,
@@ -27,9 +29,11 @@ from tester_words import (
     reply,
     said_attempt,
     said_data,
+    said_end,
     said_guard,
     said_reply,
     said_step,
+    said_transaction,
     unhex,
 )
 
@@ -374,6 +378,106 @@ class Program:
 
     def do_resume(self, call):
         return self.get(call["on"]).resume()
+
+    def do_health(self, call):
+        return self.get(call["on"]).handle_health(call["now"], call["health"])
+
+    def do_wall_clock(self, call):
+        shown = call["now"], call["unix_ms"], call["utc_offset_min"]
+        return self.get(call["on"]).handle_wall_clock(*shown)
+
+    def do_agree_to_finish(self, call):
+        return self.get(call["on"]).agree_to_finish()
+
+    def do_status(self, call):
+        return fields_of(self.get(call["on"]), "status", "decisions")
+
+    # What a coordinator judges by, plans as data, deltas
+
+    def do_judge(self, call):
+        given = call["gates"], call["health"], call["own"], call["shards"]
+        return said_data(offered(migrate, "judge")(*given))
+
+    def do_allowed(self, call):
+        given = call["calendar"], call["unix_ms"], call["utc_offset_min"]
+        return said_data(offered(migrate, "allowed")(*given))
+
+    def do_checklist(self, call):
+        return said_data(offered(migrate, "checklist")(call["ticks"], call["settings"]))
+
+    def do_advise(self, call):
+        return said_data(offered(migrate, "advise_strategy")(call["circumstances"]))
+
+    def do_advance(self, call):
+        return self.told(call, self.get(call["on"], "Snapshot").advance(unhex(call["delta"])))
+
+    def do_plan_data(self, call):
+        snapshot = self.get(call["on"], "Snapshot")
+        plan = offered(migrate, "plan")(snapshot, call["changes"], None, call["options"])
+        return {"plan": said_data(plan.data), "text": str(plan)}
+
+    def do_plan_check(self, call):
+        snapshot = self.get(call["on"], "Snapshot")
+        return offered(migrate, "Plan").from_data(call["plan"]).check(snapshot)
+
+    def do_pace(self, call):
+        return self.keep(call, offered(migrate, "Pace")(call["throttle"]))
+
+    def paced(self, call, pace):
+        return {"rate": pace.rate(), "under": pace.rate(call["cap"]), "ready_at": pace.ready_at}
+
+    def do_pace_p99(self, call):
+        pace = self.get(call["on"])
+        pace.handle_p99(call["now"], call["p99"], call["limit"], call["baseline"])
+        return self.paced(call, pace)
+
+    def do_pace_spend(self, call):
+        pace = self.get(call["on"])
+        pace.spend(call["now"], call["rate"], call["rows"])
+        return self.paced(call, pace)
+
+    # Transactions
+
+    def orders(self, call):
+        return ringshift.Router(self.bytes_of(call)).keyspace("orders")
+
+    def do_transaction(self, call):
+        keys = [unhex(one) for one in call["keys"]]
+        given = policy(call["policy"]), call["again"], call["now"]
+        machine, ended = Transaction.begin(self.orders(call), keys, *given)
+        return self.keep(call, (machine, ended, keys))
+
+    def do_transaction_poll(self, call):
+        machine, ended, _ = self.get(call["on"])
+        if machine is None:
+            return said_end(ended)
+        said = said_transaction(machine.poll())
+        return "work" if "work" in said else said
+
+    def do_transaction_reply(self, call):
+        machine, _, _ = self.get(call["on"])
+        if machine is not None:
+            machine.handle_reply(call["now"], call["id"], batch_reply(call["reply"]))
+
+    def do_transaction_commit(self, call):
+        machine, _, _ = self.get(call["on"])
+        if machine is not None:
+            machine.commit(call["now"], [tuple(used) for used in call["uses"]])
+
+    def do_transaction_roll_back(self, call):
+        machine, _, _ = self.get(call["on"])
+        if machine is not None:
+            machine.roll_back()
+
+    def do_transaction_learn(self, call):
+        machine, _, keys = self.get(call["on"])
+        if machine is not None:
+            machine.handle_snapshot(call["now"], self.orders(call), keys)
+
+    def do_transaction_timeout(self, call):
+        machine, _, _ = self.get(call["on"])
+        if machine is not None:
+            machine.handle_timeout(call["now"])
 
 
 def same(ours, core):

@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import ringshift
 
 unhex = bytes.fromhex
 
 
-def only(one):
+def only(one: Any) -> Any:
     return (one, None) if isinstance(one, str) else next(iter(one.items()))
 
 
-def digits(number):
+def digits(number: Any) -> Any:
     return None if number is None else str(number)
 
 
-def number(text):
+def number(text: Any) -> Any:
     return None if text is None else int(text)
 
 
@@ -54,18 +55,22 @@ def key(typed):
 # Arguments
 
 
-def policy(said):
+def policy(said: Any) -> Any:
     if said is None:
         return None
     return ringshift.Policy(**{n: int(v) if n == "seed" else v for n, v in said.items()})
 
 
-def reply(said):
+def refusal(said: Any) -> Any:
+    code, fields = only(said)
+    return ringshift.Refusal(code, **(fields or {}))
+
+
+def reply(said: Any) -> Any:
     Reply = ringshift.Reply
     kind, of = only(said)
     if kind == "refused":
-        code, fields = only(of)
-        return Reply.Refused(ringshift.Refusal(code, **(fields or {})))
+        return Reply.Refused(refusal(of))
     if kind == "failed":
         return Reply.Failed(of)
     if kind == "conflict":
@@ -73,6 +78,16 @@ def reply(said):
     if kind in ("missing", "superseded"):
         return getattr(Reply, kind.capitalize())()
     return getattr(Reply, kind.capitalize())(int(of["version"]))
+
+
+def batch_reply(said: Any) -> Any:
+    BatchReply = ringshift.BatchReply
+    kind, of = only(said)
+    if kind == "done":
+        return BatchReply.done([reply(one) for one in of])
+    if kind == "conflict":
+        return BatchReply.conflict(of["part"], number(of["found"]))
+    return BatchReply.refused(refusal(of)) if kind == "refused" else BatchReply.failed(of)
 
 
 def content(said):
@@ -93,7 +108,7 @@ def content(said):
     return {"op": op, "change": {"type": "put-if", "value": value, "expected": expected}}
 
 
-def data(said):
+def data(said: Any) -> Any:
     """Data for the core; bytes are written as {$hex}."""
     if isinstance(said, list):
         return [data(one) for one in said]
@@ -136,7 +151,7 @@ def said_reply(reply):
 FIELDS = ("id", "shard", "keyspace", "slot", "stored_slot", "domain", "epoch", "blocking")
 
 
-def said_attempt(attempt):
+def said_attempt(attempt: Any) -> Any:
     said = {name: getattr(attempt, name) for name in FIELDS}
     said["kind"] = attempt.kind
     if attempt.kind == "apply":
@@ -175,7 +190,7 @@ def said_outcome(outcome):
     return {"failed": said}
 
 
-def said_step(step):
+def said_step(step: Any) -> Any:
     Step = ringshift.Step
     if isinstance(step, Step.Send):
         return said_attempt(step.attempt)
@@ -186,7 +201,38 @@ def said_step(step):
     return {"done": said_outcome(step.outcome)}
 
 
-def said_data(value):
+def said_batch(batch: Any) -> Any:
+    said = fields_of(batch, "id", "shard", "blocking", "changes", "begins")
+    parts = [{"key": key, "attempt": said_attempt(one)["send"]} for key, one in batch.parts]
+    return {"send": said | {"parts": parts}}
+
+
+def said_end(outcome: Any) -> Any:
+    """How a transaction ended; one that was taken back has no versions."""
+    versions = [digits(version) for version in outcome.versions]
+    if outcome.code is None:
+        return {"done": {"committed": {"versions": versions, "lagging": outcome.lagging}}}
+    if not outcome.message or versions or outcome.lagging:
+        return {"done": repr(outcome)}
+    shards = [[shard, list(places)] for shard, places in outcome.shards]
+    said = {"code": outcome.code, "key": outcome.key, "found": digits(outcome.found)}
+    return {"done": {"failed": said | {"shards": shards}}}
+
+
+def said_transaction(step: Any) -> Any:
+    Step = ringshift._ringshift.TransactionStep
+    if isinstance(step, Step.Send):
+        return said_batch(step.batch)
+    if isinstance(step, Step.Work):
+        return {"work": {"found_by": step.found_by}}
+    if isinstance(step, Step.Wait):
+        return {"wait": {"until": step.until}}
+    if isinstance(step, Step.Refresh):
+        return {"refresh": {"newer_than": step.newer_than}}
+    return said_end(step.outcome)
+
+
+def said_data(value: Any) -> Any:
     """The core's own data: numbers that JSON can't hold everywhere as text, bytes as lists."""
     if isinstance(value, bool):
         return value

@@ -5,6 +5,7 @@ export * from './main.js';
 export { decide, decideBatch, fromTopology, homes, recipe, statements, type Home, type Recipe } from './local.js';
 export { Pins, Transaction, transaction, type Tx } from './transactions-main.js';
 export { carryOut, type CarryOutOptions, type Shards, type TopologyStore } from './carry-out.js';
+export { Pace, adviseStrategy, allowed, checklist, judge } from './gates.js';
 export { MemoryStore } from './stores/memory.js';
 export {
   Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan,

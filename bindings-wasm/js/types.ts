@@ -340,7 +340,7 @@ export interface PlanData {
   readonly time: object;
   readonly refreshes: readonly object[];
   readonly undo: readonly { readonly phase: string; readonly undo: boolean; readonly how: string }[];
-  readonly advice: { readonly strategy: Strategy; readonly reasons: readonly string[]; readonly against: readonly [Strategy, string][] };
+  readonly advice: Advice;
   readonly notes: readonly string[];
 }
 
@@ -429,6 +429,57 @@ export interface Verdict {
   readonly state: 'passes' | 'fails' | 'unknown';
   readonly found: bigint | null;
   readonly limit: bigint | null;
+}
+/** A verdict, and whether it holds the migration back. */
+export interface Judged extends Verdict {
+  readonly holds: boolean;
+}
+/** What a coordinator knows itself. */
+export interface OwnFacts {
+  /** Mismatches that it has confirmed. */
+  readonly mismatches?: number;
+  /** `shadow_mismatches` of the health when the phase began. */
+  readonly shadow_base?: number;
+}
+/** What a calendar allows at a moment. */
+export interface Allowed {
+  readonly open: boolean;
+  /** 0 when it is open, null when it isn't for 400 days, or without a clock. */
+  readonly opens_in_ms: bigint | null;
+  /** Rows a second; null: as many as the throttle. */
+  readonly rows_per_s_max: number | null;
+}
+/** Somebody's words on the risk checklist; of several on one item the last counts. */
+export interface Checklist {
+  readonly marks?: readonly {
+    readonly item: string; readonly by: string; readonly unix_ms: number;
+    readonly waived?: boolean; readonly note?: string;
+  }[];
+}
+/** Where an item of the risk checklist stands. */
+export interface ItemState {
+  readonly item: string;
+  readonly state: 'checked' | 'confirmed' | 'waived' | 'open';
+}
+/** What a strategy is chosen by. */
+export interface Circumstances {
+  /** Bytes that move, where known. */
+  readonly bytes?: number | null;
+  /** How long copying takes, in milliseconds, where known. */
+  readonly copy_ms?: number | null;
+  /** For how long writes may be held, in milliseconds. */
+  readonly downtime_ms?: number;
+  readonly risk?: 'lowest' | 'low' | 'medium' | 'high';
+  /** Only whole slots move, by hand, to shards that are told. */
+  readonly whole_slots?: boolean;
+  /** The placement was somebody else's. */
+  readonly adopts?: boolean;
+}
+/** A strategy, and why. */
+export interface Advice {
+  readonly strategy: Strategy;
+  readonly reasons: readonly string[];
+  readonly against: readonly [Strategy, string][];
 }
 /** Where a migration stands. */
 export interface Status {

@@ -13,6 +13,8 @@ mod advance;
 mod batch;
 mod convert;
 mod error;
+#[cfg(feature = "migrate")]
+mod gates;
 #[cfg(all(target_family = "wasm", not(feature = "local")))]
 mod heap;
 #[cfg(feature = "migrate")]
@@ -34,6 +36,8 @@ pub use batch::*;
 #[cfg(feature = "client")]
 pub use convert::room;
 pub use error::{Fault, error_codes};
+#[cfg(feature = "migrate")]
+pub use gates::*;
 #[cfg(feature = "migrate")]
 pub use migration::*;
 #[cfg(feature = "client")]

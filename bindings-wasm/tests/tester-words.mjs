@@ -51,6 +51,15 @@ const reply = (said) => {
   if (type === 'conflict') return { type, found: version(of.found) };
   return of === null ? { type } : { type, version: version(of.version) };
 };
+const batchReply = (said) => {
+  const [type, of] = only(said);
+  switch (type) {
+    case 'done': return { type, replies: of.map(reply) };
+    case 'conflict': return { type: 'not-done', part: of.part, reply: { type, found: version(of.found) } };
+    case 'refused': return { type: 'not-done', part: 0, reply: { type, refusal: refusal(of) } };
+    default: return { type: 'not-done', part: 0, reply: { type, failure: of } };
+  }
+};
 const content = (said) => {
   if (said === null) return null;
   const [kind, of] = only(said);
@@ -113,6 +122,18 @@ const saidStep = (step) => {
     case 'done': return { done: 'compared' in step ? step.compared : saidOutcome(step.outcome) };
   }
 };
+const saidEnd = ({ type, message, ...of }) => {
+  if (type === 'done') return { committed: { versions: of.versions.map(digits), lagging: of.lagging } };
+  if (typeof message !== 'string' || message === '') return of;
+  return { failed: { ...of, found: digits(of.found), shards: [...of.shards] } };
+};
+const saidTransaction = (step) => {
+  if (step.type === 'work') return 'work';
+  if (step.type === 'done') return { done: saidEnd(step.outcome) };
+  if (step.type !== 'send') return saidStep(step);
+  const { numbers, parts, ...batch } = step.batch;
+  return { send: { ...batch, parts: parts.map(({ key, attempt }) => ({ key, attempt: saidAttempt(attempt) })) } };
+};
 /** The core's own data: numbers that JSON can't hold as text, bytes as lists. */
 const saidData = (value) => {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
@@ -126,5 +147,5 @@ const snake = (value) => Object.fromEntries(Object.entries(value).map(
   ([name, of]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), of]));
 
 export {
-  content, data, digits, hex, key, only, packed, policy, refusal, reply, saidData, saidRefusal, saidReply, saidStep, snake, unhex, version,
+  batchReply, content, data, digits, hex, key, only, packed, policy, refusal, reply, saidData, saidRefusal, saidReply, saidStep, saidTransaction, snake, unhex, version,
 };

@@ -11,13 +11,16 @@ import * as client from 'ringshift';
 import * as local from 'ringshift/local';
 import * as migrate from 'ringshift/migrate';
 import {
-  content, data, digits, hex, key, only, packed, policy, refusal, reply, saidData, saidRefusal, saidReply, saidStep, snake, unhex, version,
+  batchReply, content, data, digits, hex, key, only, packed, policy, refusal, reply, saidData, saidRefusal, saidReply,
+  saidStep, saidTransaction, snake, unhex, version,
 } from './tester-words.mjs';
 
 // What is in two entries, since not every client wants both.
 const main = { ...client, ...local };
 // What only a program about the shard's side or a coordinator calls; then it has all from there.
-const MIGRATES = new Set(['chunks', 'guard', 'plan', 'coordinator', 'home_installs']);
+const MIGRATES = new Set([
+  'chunks', 'guard', 'plan', 'coordinator', 'home_installs', 'transaction', 'judge', 'pace', 'plan_data',
+]);
 
 // Calls
 
@@ -341,6 +344,111 @@ class Program {
   }
   resume(call) {
     this.made(call.on).resume();
+    return null;
+  }
+  health(call) {
+    this.made(call.on).handleHealth(call.now, call.health);
+    return null;
+  }
+  wall_clock(call) {
+    this.made(call.on).handleWallClock(call.now, call.unix_ms, call.utc_offset_min);
+    return null;
+  }
+  agree_to_finish(call) {
+    this.made(call.on).agreeToFinish();
+    return null;
+  }
+  status(call) {
+    const { status, decisions } = this.made(call.on);
+    return saidData({ status, decisions });
+  }
+
+  // What a coordinator judges by, plans as data, deltas
+
+  judge({ gates, health, own, shards }) {
+    return saidData(offered(this.of, 'judge')(gates, health, own, shards));
+  }
+  allowed({ calendar, unix_ms: unixMs, utc_offset_min: offset }) {
+    return saidData(offered(this.of, 'allowed')(calendar, unixMs, offset));
+  }
+  checklist({ ticks, settings }) {
+    return offered(this.of, 'checklist')(ticks, settings);
+  }
+  advise({ circumstances }) {
+    return offered(this.of, 'adviseStrategy')(circumstances);
+  }
+  advance(call) {
+    return this.told(call, this.get(call.on, 'Snapshot').advance(unhex(call.delta)));
+  }
+  plan_data(call) {
+    const snapshot = this.get(call.on, 'Snapshot');
+    const plan = offered(this.of, 'plan')(snapshot, call.changes, 0, call.options);
+    const said = { plan: plan.toJSON(), text: String(plan) };
+    plan.free();
+    return said;
+  }
+  plan_check(call) {
+    const [snapshot, plan] = [this.get(call.on, 'Snapshot'), offered(this.of, 'Plan').from(call.plan)];
+    try {
+      plan.check(snapshot);
+    } finally {
+      plan.free();
+    }
+    return null;
+  }
+  pace(call) {
+    const Pace = offered(this.of, 'Pace');
+    return this.keep(call, new Pace(call.throttle));
+  }
+  paced(call, pace) {
+    return { rate: pace.rate(), under: pace.rate(call.cap), ready_at: pace.readyAt };
+  }
+  pace_p99(call) {
+    const pace = this.get(call.on, 'Pace');
+    pace.handleP99(call.now, call.p99, call.limit, call.baseline);
+    return this.paced(call, pace);
+  }
+  pace_spend(call) {
+    const pace = this.get(call.on, 'Pace');
+    pace.spend(call.now, call.rate, call.rows);
+    return this.paced(call, pace);
+  }
+
+  // Transactions
+
+  transaction(call) {
+    const { Pins, Transaction } = this.of;
+    const [pins, keys] = [new Pins(this.bytesOf(call)), call.keys.map(unhex)];
+    try {
+      return this.keep(call, new Transaction(pins, 'orders', keys, call.again, policy(call.policy), call.now));
+    } finally {
+      pins.free();
+    }
+  }
+  transaction_poll(call) {
+    return saidTransaction(this.get(call.on, 'Transaction').poll());
+  }
+  transaction_reply(call) {
+    this.get(call.on, 'Transaction').handleReply(call.now, call.id, batchReply(call.reply));
+    return null;
+  }
+  transaction_commit(call) {
+    const uses = Uint8Array.from(call.uses, ([read, write]) => Number(read) + 2 * Number(write));
+    this.get(call.on, 'Transaction').commit(call.now, uses);
+    return null;
+  }
+  transaction_roll_back(call) {
+    this.get(call.on, 'Transaction').rollBack();
+    return null;
+  }
+  transaction_learn(call) {
+    const [transaction, pins] = [this.get(call.on, 'Transaction'), new this.of.Pins(this.bytesOf(call))];
+    transaction.handleSnapshot(call.now, pins);
+    pins.free();
+    return null;
+  }
+  transaction_timeout(call) {
+    this.get(call.on, 'Transaction').handleTimeout(call.now);
     return null;
   }
 }

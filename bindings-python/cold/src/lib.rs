@@ -1,6 +1,7 @@
 //! All that Python has of the core but what routes keys: snapshots, machines, stores' decisions,
 //! migrations. Compiled for size.
 
+mod gates;
 mod migration;
 mod operation;
 mod router;
@@ -23,6 +24,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         };
     }
     classes!(
+        gates::Pace,
         migration::Coordinator,
         migration::Plan,
         migration::TopologyRecord,
@@ -52,6 +54,10 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         transaction::TransactionStep,
     );
     functions!(
+        gates::advise_strategy,
+        gates::allowed,
+        gates::checklist,
+        gates::judge,
         migration::home_installs,
         migration::plan,
         operation::error_codes,

@@ -49,8 +49,8 @@ impl Plan {
         Ok(self.0.check(&snapshot.0.get().0)?)
     }
 
-    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        python(slf.py(), "plan_text")?.call1((slf,))?.extract()
+    fn __str__(&self) -> String {
+        self.0.to_string()
     }
 
     fn __rich__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

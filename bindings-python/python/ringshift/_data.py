@@ -214,27 +214,13 @@ def plan_figures(facts: Mapping[str, Any]) -> PlanFigures:
     return PlanFigures(**facts)
 
 
-def _plan_rows(plan: Plan) -> list[tuple[str, ...]]:
-    names = ("keyspace", "slots", "moved", "least", "hash % N", "waves")
-    return [names, *(tuple(str(figure) for figure in astuple(f)) for f in plan.figures)]
-
-
-def plan_text(plan: Plan) -> str:
-    """Give a plan's table as text."""
-    rows = _plan_rows(plan)
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = ("  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(lines)
-
-
 def plan_rich(plan: Plan) -> Any:
     """Give a plan's table to rich."""
     from rich.table import Table
 
-    names, *rows = _plan_rows(plan)
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*row)
+    table = Table("keyspace", "slots", "moved", "least", "hash % N", "waves")
+    for figures in plan.figures:
+        table.add_row(*map(str, astuple(figures)))
     return table
 
 

@@ -557,6 +557,19 @@ class Plan:
     def __rich__(self) -> Any: ...
 
 @final
+class Pace:
+    """How fast rows are copied: slower when live traffic suffers, faster when it doesn't."""
+
+    def __new__(cls, throttle: Mapping[str, Any] | str) -> Pace: ...
+    def rate(self, cap: int | None = None) -> int | None: ...
+    def handle_p99(
+        self, now: int, p99_us: int, limit_us: int, baseline_us: int | None = None
+    ) -> None: ...
+    def spend(self, now: int, rate: int | None, rows: int) -> None: ...
+    @property
+    def ready_at(self) -> int | None: ...
+
+@final
 class TopologyRecord:
     """What a topology store keeps, in memory."""
 
@@ -729,6 +742,19 @@ def plan(
     wave_slots_max: int | None = None,
     options: Mapping[str, Any] | str | None = None,
 ) -> Plan: ...
+def judge(
+    gates: Mapping[str, Any] | str,
+    health: Mapping[str, Any] | str | None,
+    own: Mapping[str, Any] | str | None = None,
+    shards: Sequence[int] | None = None,
+) -> list[dict[str, Any]]: ...
+def allowed(
+    calendar: Mapping[str, Any] | str, unix_ms: int | None, utc_offset_min: int | None = None
+) -> dict[str, Any]: ...
+def checklist(
+    ticks: Mapping[str, Any] | str, settings: Mapping[str, Any] | str
+) -> list[dict[str, Any]]: ...
+def advise_strategy(circumstances: Mapping[str, Any] | str) -> dict[str, Any]: ...
 def home_installs(snapshot: Snapshot, shard: int) -> list[dict[str, Any]]: ...
 def sqlite_command(
     run: Callable[[str, list[object]], list[tuple[object, ...]]], command: Any, chunks: Chunks

@@ -7,16 +7,33 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ringshift._data import PlanFigures
-from ringshift._ringshift import Chunks, Coordinator, Plan, TopologyRecord, home_installs, plan
+from ringshift._ringshift import (
+    Chunks,
+    Coordinator,
+    Pace,
+    Plan,
+    TopologyRecord,
+    advise_strategy,
+    allowed,
+    checklist,
+    home_installs,
+    judge,
+    plan,
+)
 
 __all__ = [
     "Chunks",
     "Coordinator",
+    "Pace",
     "Plan",
     "PlanFigures",
     "TopologyRecord",
+    "advise_strategy",
+    "allowed",
     "carry_out",
+    "checklist",
     "home_installs",
+    "judge",
     "plan",
 ]
 

@@ -2,33 +2,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { read, ringshift, slug, unhex } from './built.mjs';
+import { attempt, policy, refusal, reply, variant, wide } from './words.mjs';
 
 const { Operation, Router } = ringshift;
-const wide = (value) => (value === null || value === undefined ? null : BigInt(value));
-const variant = (value) => (typeof value === 'string' ? [value, {}] : Object.entries(value)[0]);
-
-function reply(told) {
-  const [type, of] = variant(told);
-  if (type === 'refused') return { type, refusal: refusal(of) };
-  if (type === 'failed') return { type, failure: of };
-  if (type === 'conflict') return { type, found: wide(of.found) };
-  return of.version === undefined ? { type } : { type, version: BigInt(of.version) };
-}
-
-function refusal(told) {
-  const [code, of] = variant(told);
-  return { code, ...of };
-}
-
-function attempt(of) {
-  const { stored_slot: storedSlot, kind: told, ...rest } = of;
-  const [kind, apply] = variant(told);
-  const [payload, by] = apply.payload === undefined ? [] : variant(apply.payload);
-  return {
-    ...rest, storedSlot, kind, version: wide(apply.version),
-    foundBy: payload === 'found_by' ? by.found_by ?? by : null,
-  };
-}
 
 function outcome(told) {
   const [type, of] = variant(told);
@@ -58,10 +34,8 @@ for (const one of read('operation').traces.cases) {
   it(one.name, () => {
     const key = unhex(one.key);
     const keyspaces = one.snapshots.map((bytes) => new Router(unhex(bytes)).keyspace('orders'));
-    const { deadline_ms: deadlineMs, attempt_ms: attemptMs, attempts_max: attemptsMax, confirm, seed } = one.policy;
-    const policy = { deadlineMs, attemptMs, attemptsMax, confirm, seed: BigInt(seed) };
     const begin = one.kind === 'read' ? Operation.read : Operation.write;
-    const operation = begin(keyspaces[0], key, policy, one.events[0].at);
+    const operation = begin(keyspaces[0], key, policy(one.policy), one.events[0].at);
     for (const event of one.events) {
       if (event.reply !== undefined) {
         const got = slug(() => operation.handleReply(event.at, event.id, reply(event.reply)));

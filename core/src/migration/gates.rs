@@ -209,7 +209,8 @@ impl fmt::Display for Verdict {
 }
 
 /// What the coordinator knows by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct OwnFacts {
     /// Mismatches that it has confirmed.
     pub mismatches: u64,

@@ -1,5 +1,5 @@
-"""Recomputes placement.json, and what snapshot.json explains, from the specification, with nothing
-of ours but the files.
+"""Recomputes placement.json, what snapshot.json explains, what plans.json moves and what gates.json
+judges from the specification, with nothing of ours but the files.
 
     pip install xxhash
     python core/tests/vectors/verify.py
@@ -13,6 +13,7 @@ import hashlib
 import json
 import zlib
 from bisect import bisect_left
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from math import gcd, lcm
@@ -479,6 +480,186 @@ def check_explanations(file):
     print(f"explanations: {len(cases)} cases agree")
 
 
+def moved_by(plan, keyspace, owners):
+    """The owners once every wave of whole slots has gone over; each slot goes once, from its owner."""
+    after, gone = list(owners), set()
+    for wave in plan["log"]["planned"]:
+        if wave["keyspace"] != keyspace or wave["matches"] is not None:
+            continue
+        for run in wave["slots"]:
+            for slot in range(run["start"], run["end"]):
+                same(after[slot] == wave["from"] and slot not in gone, True, plan["waves"])
+                gone.add(slot)
+                after[slot] = wave["to"]
+    return after, len(gone)
+
+
+def nearest(part, of):
+    """To the nearest whole one."""
+    return (2 * part + of) // (2 * of)
+
+
+def check_plan(case):
+    plan, changes = case["plan"], case["changes"]
+    shards = plan["log"]["enlist"]
+    weights = {s["id"]: 0 if s["state"] == "draining" else s["weight"] for s in shards}
+    for id in plan["log"]["delist"]:
+        weights[id] = 0
+    for number, (figures, owners) in enumerate(zip(plan["figures"], case["owners"].values())):
+        after, moved = moved_by(plan, number, owners)
+        here = [w for w in plan["log"]["planned"] if w["keyspace"] == number]
+        same(len(here), figures["waves"], figures)
+        if any(wave["matches"] is not None for wave in here) or plan["log"]["grow"]:
+            continue
+        same([moved, len(owners)], [figures["slots_moved"], figures["slots"]], figures)
+        if case["wave_slots_max"]:
+            sizes = [sum(r["end"] - r["start"] for r in wave["slots"]) for wave in here]
+            same(max(sizes, default=0) <= case["wave_slots_max"], True, figures)
+        for row in plan["shards"]:
+            if row["keyspace"] != figures["keyspace"]:
+                continue
+            counts = [table.count(row["shard"]) for table in (owners, after)]
+            same(counts, [row["slots_before"], row["slots_after"]], row)
+            ideal = nearest(weights[row["shard"]] * len(owners), sum(weights.values()))
+            same(ideal, row["slots_ideal"], row)
+        # Exact shares, unless a ring places the slots or somebody's hand does.
+        is_full = "balance" not in changes and "move_slots" not in changes
+        if is_full and figures["keyspace"] != "carts":
+            order = sorted(weights)
+            wanted = balanced([order.index(id) for id in owners], [weights[id] for id in order])
+            same([order[index] for index in wanted], after, figures)
+            same(moved, figures["slots_least"], figures)
+    rate, sizes = (case["options"] or {}).get("rate"), (case["options"] or {}).get("sizes", {})
+    for wave in plan["waves"]:
+        if rate and wave["keyspace"] in sizes:
+            moves = wave["moves"]
+            slow = [(moves["keys"], rate["rows_per_s"]), (moves["bytes"], rate["bytes_per_s"])]
+            same(max(-(-1000 * n // per_s) for n, per_s in slow), wave["copy_ms"], wave)
+
+
+def check_plans(file):
+    cases = file["plans"]["cases"]
+    for case in cases:
+        check_plan(case)
+    print(f"plans: {len(cases)} cases agree")
+
+
+# What a coordinator judges by
+
+MINUTE_MS = 60_000
+DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def verdicts(case):
+    """Each gate, the fact and its limit: at the limit most of them fail."""
+    usual = {"error_ppm_limit": 10_000, "p99_percent_limit": 150, "p99_us_limit": None}
+    usual |= {"mirror_failures_ppm_limit": 10_000, "shadow_mismatches_max": 0, "unknown": "pass"}
+    gates, health, own = usual | case["gates"], case["health"] or {}, case["own"]
+    base = health.get("baseline_p99_us")
+    # Without any health, nothing is held against anything.
+    named = None if case["health"] is None else gates["p99_us_limit"]
+    limits = [named, base and base * gates["p99_percent_limit"] // 100]
+    shadow = health.get("shadow_mismatches")
+    if shadow is not None:
+        shadow = max(0, shadow - own.get("shadow_base", 0))
+    most = gates["shadow_mismatches_max"]
+    facts = [
+        ("errors", health.get("error_ppm"), gates["error_ppm_limit"], 0),
+        ("latency", health.get("p99_us"), min((n for n in limits if n is not None), default=None), 0),
+        ("mirror-failures", health.get("mirror_failures_ppm"), gates["mirror_failures_ppm_limit"], 0),
+        ("shadow-mismatches", shadow, most, 1),
+        ("mismatches", own.get("mismatches", 0), 0, 1),
+    ]
+    said = []
+    for gate, found, limit, more in facts:
+        is_known = found is not None and limit is not None
+        state = ("passes" if found < limit + more else "fails") if is_known else "unknown"
+        said.append({"gate": gate, "state": state, "found": found, "limit": limit})
+    healthy = {store["shard"]: store["healthy"] for store in health.get("stores", [])}
+    for shard in case["shards"]:
+        known = healthy.get(shard)
+        state = "unknown" if known is None else "passes" if known else "fails"
+        found = None if known is None else int(known)
+        said.append({"gate": {"store": shard}, "state": state, "found": found, "limit": None})
+    for one in said:
+        waits = one["state"] == "unknown" and gates["unknown"] == "wait"
+        one["holds"] = one["state"] == "fails" or waits
+    return said
+
+
+def within(minute, stretches):
+    """Whether a minute of the day is in one of the stretches; one may go over midnight."""
+    for stretch in stretches:
+        start, end = (int(t[:2]) * 60 + int(t[3:]) for t in stretch.split("-"))
+        if start == end or (start <= minute < end if start < end else minute >= start or minute < end):
+            return True
+    return False
+
+
+def is_open(calendar, local):
+    """`local` is in minutes since 1970-01-01 00:00."""
+    moment = datetime(1970, 1, 1) + timedelta(minutes=local)
+    off = DAYS[moment.weekday()] in calendar.get("days_off", [])
+    off |= f"{moment:%Y-%m-%d}" in calendar.get("dates_off", [])
+    hours = calendar.get("hours", [])
+    return not off and (not hours or within(local % 1440, hours))
+
+
+def allowed(case):
+    calendar, unix_ms = case["calendar"], case["unix_ms"]
+    peak = calendar.get("peak", [])
+    rate = calendar.get("peak_rows_per_s_max", 0), calendar.get("off_peak_rows_per_s_max")
+    named = any(calendar.get(name) for name in ("hours", "days_off", "dates_off"))
+    if unix_ms is None:
+        opens = None if named else 0
+        return {"open": not named, "opens_in_ms": opens, "rows_per_s_max": rate[0 if peak else 1]}
+    local = unix_ms // MINUTE_MS + case["utc_offset_min"]
+    is_peak = within(local % 1440, peak)
+    last = (local // 1440 + 400) * 1440
+    minute = next((at for at in range(local, last) if is_open(calendar, at)), None)
+    opens = None if minute is None else (minute - local) * MINUTE_MS
+    said = {"open": minute == local, "opens_in_ms": opens}
+    return said | {"rows_per_s_max": rate[0 if is_peak else 1]}
+
+
+def check_pace(case):
+    bounds = {"rows_per_s_min": 500, "rows_per_s_start": 0, "rows_per_s_max": 200_000}
+    bounds |= {"adjust_ms": 1_000} | case["throttle"]
+    most = bounds["rows_per_s_max"]
+    least = min(max(bounds["rows_per_s_min"], 1), max(most, 1))
+
+    def bounded(rate):
+        return min(max(rate, least), max(most, least))
+
+    rate = bounded(bounds["rows_per_s_start"] or most) if most else None
+    adjusted, ready_us = None, 0
+    for event in case["events"]:
+        if "p99" in event and rate is not None:
+            at, p99, limit, before = event["p99"]
+            target = limit * 4 // 5
+            low = max(target // 2, min((before or 0) * 11 // 10, target))
+            step = rate * 4 // 5 if p99 > target else -(-rate * 6 // 5) if p99 < low else None
+            if step is not None and (adjusted is None or at - adjusted >= bounds["adjust_ms"]):
+                adjusted, rate = at, bounded(step)
+        if "spend" in event and event["spend"][1] is not None:
+            at, by, rows = event["spend"]
+            ready_us = max(ready_us, at * 1000) + rows * 1_000_000 // max(by, 1)
+        under = 700 if rate is None else min(rate, 700)
+        said = [rate, under, -(-ready_us // 1000)]
+        same(said, [event["rate"], event["under"], event["ready_at"]], event)
+
+
+def check_gates(file):
+    for case in file["verdicts"]["cases"]:
+        same(verdicts(case), case["verdicts"], case)
+    for case in file["hours"]["cases"]:
+        same(allowed(case), case["allowed"], case)
+    for case in file["paces"]["cases"]:
+        check_pace(case)
+    for name in ("verdicts", "hours", "paces"):
+        print(f"{name}: {len(file[name]['cases'])} cases agree")
+
+
 def check_codes(file):
     cases = file["codes"]["cases"]
     slugs = [case["code"] for case in cases]
@@ -513,6 +694,8 @@ def main():
             CHECKS[name](case)
         print(f"{name}: {len(section['cases'])} cases agree")
     check_explanations(file("snapshot.json"))
+    check_plans(file("plans.json"))
+    check_gates(file("gates.json"))
     check_codes(file("errors.json"))
     print(f"{checked} values agree")
 

@@ -1,14 +1,16 @@
 //! Runs the calls of a program on the core: the reference that the bindings are compared with.
 
+mod judging;
 mod moving;
 mod operating;
 mod routing;
 mod shards;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ringshift::migration::{Answer, Command, Coordinator, Log};
+use ringshift::migration::{Answer, Command, Coordinator, Log, Pace, Throttle};
 use ringshift::store::{Chunks, MemoryShard};
 use ringshift::{Attempt, Guard, Operation, RefreshGate, Router, Shadow, Snapshot};
 use serde_json::{Value, json};
@@ -30,6 +32,8 @@ pub(super) enum Object {
     Chunks(Chunks),
     Plan(Log),
     Coordinator(Box<Coordinator>),
+    Pace(Pace, Throttle),
+    Together(Box<together::Together>),
 }
 
 /// What a call answered, as later calls take it: the very value, not its text.
@@ -98,6 +102,9 @@ impl<'p> Machine<'p> {
             | "fetched" | "failed" | "begun" => self.operating(call),
             "guard" | "admit" | "guard_install" | "guard_close" | "guard_claim" | "guard_rows"
             | "decide" | "shard" | "attempt" | "chunks" | "command" => self.shard_side(call),
+            "judge" | "allowed" | "checklist" | "advise" | "advance" | "plan_data"
+            | "plan_check" | "pace" | "pace_p99" | "pace_spend" => self.judging(call),
+            name if name.starts_with("transaction") => self.together(call),
             "home_installs"
             | "plan"
             | "coordinator"
@@ -106,7 +113,11 @@ impl<'p> Machine<'p> {
             | "coordinator_timeout"
             | "roll_back"
             | "pause"
-            | "resume" => self.moving(call),
+            | "resume"
+            | "health"
+            | "wall_clock"
+            | "agree_to_finish"
+            | "status" => self.moving(call),
             other => return Err(format!("no call is named `{other}`")),
         };
         match said {

@@ -1,9 +1,11 @@
 //! Random programs: calls that make sense in their order, and some that don't.
 
+mod judging;
 mod migrating;
 mod operating;
 mod routing;
 mod shards;
+mod together;
 
 use serde_json::{Value, json};
 
@@ -45,7 +47,9 @@ pub(super) fn program(pool: &Pool, seed: u64, number: u64) -> Result<Program, Fa
     };
     match maker.rng.below(100) {
         0..20 => maker.routing()?,
-        20..60 => maker.operating()?,
+        20..50 => maker.operating()?,
+        50..56 => maker.together()?,
+        56..60 => maker.judging()?,
         60..68 => maker.comparing()?,
         68..74 => maker.gate()?,
         74..82 => maker.guarding()?,

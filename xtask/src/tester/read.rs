@@ -1,7 +1,9 @@
 //! Reads what calls say.
 
 use ringshift::store::{Change, Content, OperationKey};
-use ringshift::{Access, Epoch, Failure, Instant, Policy, Refusal, Reply, Term, Version};
+use ringshift::{
+    Access, BatchReply, Epoch, Failure, Instant, Policy, Refusal, Reply, Term, Version,
+};
 use serde_json::Value;
 
 use super::Failed;
@@ -114,13 +116,35 @@ pub(super) fn reply(value: &Value) -> Result<Reply, Refused> {
             found: some_version(of.get("found").or_null())?,
         },
         "refused" => Reply::Refused(refusal(of)?),
-        "failed" => Reply::Failed(match of.as_str() {
-            Some("not_sent") => Failure::NotSent,
-            Some("maybe_applied") => Failure::MaybeApplied,
-            Some("rejected") => Failure::Rejected,
-            _ => return Err(format!("no failure in {value}").into()),
-        }),
+        "failed" => Reply::Failed(failure(of)?),
         other => return Err(format!("no reply is named `{other}`").into()),
+    })
+}
+
+/// A reply to a batch.
+pub(super) fn batch_reply(value: &Value) -> Result<BatchReply, Refused> {
+    let (name, of) = variant(value)?;
+    Ok(match name {
+        "done" => {
+            let replies = of.as_array().into_iter().flatten();
+            BatchReply::Done(replies.map(reply).collect::<Result<_, _>>()?)
+        }
+        "conflict" => BatchReply::Conflict {
+            part: small(of, "part")?,
+            found: some_version(of.get("found").or_null())?,
+        },
+        "refused" => BatchReply::Refused(refusal(of)?),
+        "failed" => BatchReply::Failed(failure(of)?),
+        other => return Err(format!("no reply is named `{other}`").into()),
+    })
+}
+
+fn failure(value: &Value) -> Result<Failure, Failed> {
+    Ok(match value.as_str() {
+        Some("not_sent") => Failure::NotSent,
+        Some("maybe_applied") => Failure::MaybeApplied,
+        Some("rejected") => Failure::Rejected,
+        _ => return Err(format!("no failure in {value}")),
     })
 }
 

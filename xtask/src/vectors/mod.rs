@@ -4,11 +4,15 @@
 //! contract, and `--check` fails when the code would write another.
 
 pub(crate) mod clusters;
+mod coordinator;
 mod deltas;
 mod errors;
+mod gates;
 pub(crate) mod operation;
 pub(crate) mod placement;
+mod plans;
 mod snapshot;
+pub(crate) mod transactions;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -33,6 +37,10 @@ const FILES: &[(&str, Maker)] = &[
     ("snapshot.json", snapshot::sections),
     ("deltas.json", deltas::sections),
     ("operation.json", operation::sections),
+    ("transactions.json", transactions::sections),
+    ("plans.json", plans::sections),
+    ("gates.json", gates::sections),
+    ("coordinator.json", coordinator::sections),
     ("errors.json", errors::sections),
 ];
 

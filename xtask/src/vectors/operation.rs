@@ -107,7 +107,7 @@ fn reply_into(event: &mut Value, id: AttemptId, reply: Reply) {
     }
 }
 
-fn policy(policy: &Policy) -> Value {
+pub(crate) fn policy(policy: &Policy) -> Value {
     let Policy {
         deadline_ms,
         attempt_ms,

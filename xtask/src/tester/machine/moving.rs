@@ -78,6 +78,17 @@ impl Machine<'_> {
             "coordinator_timeout" => coordinator.handle_timeout(now(call)?),
             "roll_back" => coordinator.roll_back(text(call, "reason")?),
             "pause" => coordinator.pause(text(call, "reason")?),
+            "health" => coordinator.handle_health(now(call)?, data(&call["health"])?),
+            "wall_clock" => {
+                let (unix_ms, offset) = (data(&call["unix_ms"])?, data(&call["utc_offset_min"])?);
+                coordinator.handle_wall_clock(now(call)?, unix_ms, offset);
+            }
+            "agree_to_finish" => coordinator.agree_to_finish(),
+            "status" => {
+                let decisions: Vec<_> = coordinator.decisions().collect();
+                let status = written(&coordinator.status())?;
+                return Ok(json!({"status": status, "decisions": written(&decisions)?}));
+            }
             _ => coordinator.resume(),
         }
         Ok(Value::Null)

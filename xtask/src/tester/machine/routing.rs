@@ -56,7 +56,7 @@ impl Machine<'_> {
     }
 
     /// The snapshot in the bytes that the call names by number.
-    fn bytes_of(&self, call: &Value) -> Result<Arc<Snapshot>, Refused> {
+    pub(super) fn bytes_of(&self, call: &Value) -> Result<Arc<Snapshot>, Refused> {
         let own;
         let bytes = if call["bytes"].is_string() {
             own = bytes(&call["bytes"])?;
@@ -174,7 +174,7 @@ pub(super) fn key(typed: &Value) -> Result<Vec<u8>, Refused> {
     made(typed)?.map_err(Refused::Slug)
 }
 
-fn told(snapshot: &Snapshot) -> Value {
+pub(super) fn told(snapshot: &Snapshot) -> Value {
     let content = snapshot.content();
     let shards = content.shards.iter().map(|shard| {
         json!({

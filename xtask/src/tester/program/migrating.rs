@@ -63,6 +63,7 @@ impl Maker<'_> {
                 8 => {
                     self.call(json!({"do": "resume", "on": coordinator}))?;
                 }
+                9..12 => self.look_on(&coordinator)?,
                 _ => {}
             }
             let (number, action) = self.call(json!({"do": "act", "on": coordinator}))?;
@@ -79,6 +80,25 @@ impl Maker<'_> {
                 self.answer(&mut world, &coordinator, number, &action["do"])?;
             }
         }
+        Ok(())
+    }
+
+    /// What is known of the application, the hour and the migration is handed in, or asked.
+    fn look_on(&mut self, on: &str) -> Result<(), Failed> {
+        let now = self.now;
+        let call = match self.rng.below(4) {
+            0 => match self.health() {
+                Value::Null => return Ok(()),
+                health => json!({"do": "health", "on": on, "now": now, "health": health}),
+            },
+            1 => {
+                let unix_ms = self.rng.below(4_000_000_000_000);
+                json!({"do": "wall_clock", "on": on, "now": now, "unix_ms": unix_ms, "utc_offset_min": -90})
+            }
+            2 => json!({"do": "agree_to_finish", "on": on}),
+            _ => json!({"do": "status", "on": on}),
+        };
+        self.call(call)?;
         Ok(())
     }
 

@@ -104,7 +104,7 @@ impl Maker<'_> {
     }
 
     /// A small cluster as people write it; now and then with a mistake.
-    fn topology(&mut self) -> Result<String, Failed> {
+    pub(super) fn topology(&mut self) -> Result<String, Failed> {
         let count = 1 + self.rng.below(5);
         let mut shards: Vec<_> = (0..count)
             .map(|id| json!({"id": id * 7, "name": format!("s-{id}"), "weight": 0.5 + 0.25 * f64::from(u8::try_from(self.rng.below(8)).unwrap_or(0))}))

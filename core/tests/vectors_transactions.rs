@@ -1,0 +1,157 @@
+//! Replays `vectors/transactions.json`, whose section says how to read it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a file that can't be read fails the test, which should say where"
+)]
+
+mod words;
+
+use ringshift::{
+    Batch, BatchReply, ErrorCode, Expected, Instant, PinError, Policy, Router, Snapshot, Step,
+    Transaction, TransactionError, TransactionOutcome, TransactionStep, Use,
+};
+use serde_json::{Value, json};
+use words::{bytes, failure, number, refusal, reply, said, small, variant, version, written};
+
+fn batch_reply(value: &Value) -> BatchReply {
+    let (name, of) = variant(value);
+    match name {
+        "done" => BatchReply::Done(of.as_array().unwrap().iter().map(reply).collect()),
+        "conflict" => BatchReply::Conflict {
+            part: small(&of["part"]) as usize,
+            found: Some(&of["found"])
+                .filter(|found| !found.is_null())
+                .map(version),
+        },
+        "refused" => BatchReply::Refused(refusal(of)),
+        "failed" => BatchReply::Failed(failure(of)),
+        other => panic!("a reply `{other}`"),
+    }
+}
+
+fn step(step: TransactionStep) -> Value {
+    match step {
+        TransactionStep::Send(batch) => json!({"send": sent(&batch)}),
+        TransactionStep::Work { found_by } => json!({"work": {"found_by": found_by.0}}),
+        TransactionStep::Refresh { newer_than } => said(Step::Refresh { newer_than }),
+        TransactionStep::Wait { until } => said(Step::Wait { until }),
+        TransactionStep::Done(outcome) => json!({"done": ended(outcome)}),
+    }
+}
+
+fn sent(batch: &Batch) -> Value {
+    let parts = batch.parts.iter().map(|part| {
+        let expected = match part.expected {
+            Expected::Any => json!("any"),
+            Expected::Row(version) => json!({"row": version.map(written)}),
+        };
+        let attempt = &said(Step::Send(part.attempt))["send"];
+        json!({"key": part.key, "expected": expected, "attempt": attempt})
+    });
+    json!({
+        "id": batch.id.0, "shard": batch.shard.0, "blocking": batch.blocking,
+        "changes": batch.changes(), "begins": batch.begins(), "parts": parts.collect::<Vec<_>>(),
+    })
+}
+
+fn ended(outcome: TransactionOutcome) -> Value {
+    let code = outcome.code().map(ErrorCode::as_str);
+    let error = match outcome {
+        TransactionOutcome::Done { versions, lagging } => {
+            let versions: Vec<_> = versions.into_iter().map(|v| v.map(written)).collect();
+            return json!({"committed": {"versions": versions, "lagging": lagging}});
+        }
+        TransactionOutcome::RolledBack => return json!("rolled_back"),
+        TransactionOutcome::Failed(error) => error,
+    };
+    let (mut key, mut there, mut shards) = (None, None, Vec::new());
+    match error {
+        TransactionError::Conflict { key: at, found } => {
+            (key, there) = (Some(at), found.map(written));
+        }
+        TransactionError::Pin(PinError::CrossShard { shards: listed }) => {
+            shards = listed
+                .into_iter()
+                .map(|(shard, keys)| (shard.0, keys))
+                .collect();
+        }
+        _ => {}
+    }
+    json!({"failed": {"code": code, "key": key, "found": there, "shards": shards}})
+}
+
+fn replay(case: &Value) {
+    let list = |name: &str| case[name].as_array().unwrap();
+    let keys: Vec<_> = list("keys").iter().map(bytes).collect();
+    let routers: Vec<Router> = list("snapshots")
+        .iter()
+        .map(|hex| Router::new(Snapshot::decode(&bytes(hex)).unwrap().into()))
+        .collect();
+    let pinned = |place: usize| {
+        let keyspace = routers[place].keyspace("orders").unwrap();
+        keyspace.transaction(&keys)
+    };
+    let policy = Policy {
+        deadline_ms: small(&case["policy"]["deadline_ms"]),
+        attempt_ms: small(&case["policy"]["attempt_ms"]),
+        attempts_max: small(&case["policy"]["attempts_max"]) as u16,
+        confirm: case["policy"]["confirm"].as_bool().unwrap(),
+        seed: number(&case["policy"]["seed"]),
+    };
+    let events = list("events");
+    let start = Instant::from_millis(number(&events[0]["at"]));
+    let again = case["again"].as_bool().unwrap();
+    let mut machine = match pinned(0) {
+        Ok(pinned) => Transaction::new(pinned, policy, again, start),
+        Err(error) => {
+            let outcome = TransactionOutcome::Failed(error.into());
+            assert_eq!(events.len(), 1);
+            assert_eq!(
+                json!([step(TransactionStep::Done(outcome))]),
+                events[0]["then"]
+            );
+            return;
+        }
+    };
+    for (place, event) in events.iter().enumerate() {
+        let now = Instant::from_millis(number(&event["at"]));
+        if let Some(told) = event.get("reply") {
+            let id = ringshift::AttemptId(small(&event["id"]));
+            let taken = machine.handle_reply(now, id, batch_reply(told));
+            assert_eq!(taken.is_err(), event.get("unknown").is_some(), "{event}");
+        } else if let Some(uses) = event.get("commit") {
+            let used = |one: &Value| Use {
+                read: one[0].as_bool().unwrap(),
+                write: one[1].as_bool().unwrap(),
+            };
+            machine.commit(now, uses.as_array().unwrap().iter().map(used).collect());
+        } else if event.get("roll_back").is_some() {
+            machine.roll_back();
+        } else if let Some(snapshot) = event.get("snapshot") {
+            machine.handle_snapshot(now, pinned(number(snapshot) as usize));
+        } else if event.get("timeout").is_some() {
+            machine.handle_timeout(now);
+        } else {
+            assert!(place == 0 && event.get("begin").is_some(), "{event}");
+        }
+        for expected in event["then"].as_array().unwrap() {
+            let name = &case["name"];
+            assert_eq!(&step(machine.poll()), expected, "after {event} of {name}");
+        }
+        // Work, wait and done are the last of their steps, and say the same again.
+        let last = event["then"].as_array().unwrap().last().unwrap();
+        assert_eq!(&step(machine.poll()), last);
+    }
+    assert!(matches!(machine.poll(), TransactionStep::Done(_)));
+}
+
+#[test]
+fn traces() {
+    let file: Value = serde_json::from_str(include_str!("vectors/transactions.json")).unwrap();
+    let cases = file["traces"]["cases"].as_array().unwrap();
+    assert!(cases.len() > 20);
+    cases.iter().for_each(replay);
+}

@@ -1,0 +1,217 @@
+//! The wishes that `plans.json` is about.
+
+use super::Wish;
+
+const TWO: &str = r#"{"cluster": "two", "keyspaces": {"orders": {"bits": 4}},
+    "shards": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]}"#;
+const MANY: &str = r#"{"cluster": "many", "keyspaces": {
+        "orders": {"bits": 6, "seed": "7", "pins": [{"prefix": "acme:", "shard": 3}]},
+        "users": {"bits": 5, "key": {"parts": 2}},
+        "carts": {"bits": 5, "placement": {"ring": {"vnodes": 8}}}},
+    "shards": [{"id": 1, "name": "a", "weight": 0.5}, {"id": 2, "name": "b", "zone": "eu-2"},
+               {"id": 3, "name": "c"}, {"id": 4, "name": "д", "weight": 2.25}]}"#;
+
+pub(super) const PLANNED: &[Wish] = &[
+    (
+        "a shard more",
+        TWO,
+        r#"{"add": [{"id": 3, "name": "c"}]}"#,
+        0,
+        None,
+    ),
+    (
+        "in waves of two slots",
+        TWO,
+        r#"{"add": [{"id": 3, "name": "c", "weight": 0.5, "tags": ["ssd"], "zone": "eu-1"}]}"#,
+        2,
+        None,
+    ),
+    ("a shard less", TWO, r#"{"remove": [1]}"#, 5, None),
+    (
+        "another weight",
+        TWO,
+        r#"{"reweight": [{"id": 1, "weight": 0.25}]}"#,
+        0,
+        None,
+    ),
+    (
+        "several at once, in three keyspaces",
+        MANY,
+        r#"{"add": [{"id": 9, "name": "n", "weight": 1.5}], "remove": [2], "reweight": [{"id": 1, "weight": 1}]}"#,
+        4,
+        None,
+    ),
+    (
+        "a drained shard keeps its place on the list",
+        MANY,
+        r#"{"drain": [1]}"#,
+        0,
+        Some(r#"{"strategy": "maintenance-window", "downtime_ms": 60000}"#),
+    ),
+    (
+        "one tenth at first, sizes and rates",
+        MANY,
+        r#"{"add": [{"id": 9, "name": "n"}]}"#,
+        0,
+        Some(
+            r#"{"strategy": "canary", "risk": "lowest", "rate": {"rows_per_s": 1500, "bytes_per_s": 1000000},
+                "sizes": {"orders": {"keys": 64000, "bytes": 6400000000},
+                          "users": {"slots": [{"slot": 0, "keys": 7, "bytes": 70}, {"slot": 31, "keys": 9}]},
+                          "carts": {"keys": 5}}}"#,
+        ),
+    ),
+    (
+        "by hand, and no balance",
+        MANY,
+        r#"{"move_slots": [{"keyspace": "orders", "slots": "0-9,40", "to": "c"},
+                           {"keyspace": "users", "slots": "3", "to": 1}], "balance": "none"}"#,
+        3,
+        Some(r#"{"strategy": "over-shard-move"}"#),
+    ),
+    (
+        "what was moved by hand stays",
+        MANY,
+        r#"{"reweight": [{"id": 4, "weight": 1}], "balance": "keep"}"#,
+        0,
+        Some(r#"{"strategy": "incremental", "settings": {"reversed_ms": 5, "verify": false}}"#),
+    ),
+    (
+        "a tenant",
+        MANY,
+        r#"{"move_prefix": [{"keyspace": "orders", "prefix": "bolt:", "to": "b"}]}"#,
+        0,
+        None,
+    ),
+    (
+        "one key, and a range that is cut in two",
+        MANY,
+        r#"{"move_key": [{"keyspace": "orders", "key": {"hex": "00ff"}, "to": 2}],
+            "move_range": [{"keyspace": "orders", "start": "m", "end": "p", "to": 1, "cut_at": ["n"]}]}"#,
+        0,
+        None,
+    ),
+    (
+        "a pin is taken away",
+        MANY,
+        r#"{"unpin": [{"keyspace": "orders", "prefix": "acme:"}]}"#,
+        0,
+        None,
+    ),
+    (
+        "twice the slots",
+        MANY,
+        r#"{"grow_bits": [{"keyspace": "orders", "bits": 7}]}"#,
+        0,
+        None,
+    ),
+];
+
+pub(super) const REFUSED: &[Wish] = &[
+    ("nothing", TWO, "{}", 0, None),
+    ("a word that no wish has", TWO, r#"{"dance": [1]}"#, 0, None),
+    (
+        "a shard that isn't there",
+        TWO,
+        r#"{"remove": [9]}"#,
+        0,
+        None,
+    ),
+    (
+        "a shard that is there",
+        TWO,
+        r#"{"add": [{"id": 2, "name": "c"}]}"#,
+        0,
+        None,
+    ),
+    (
+        "a name that is there",
+        TWO,
+        r#"{"add": [{"id": 3, "name": "b"}]}"#,
+        0,
+        None,
+    ),
+    ("all shards", TWO, r#"{"remove": [1, 2]}"#, 0, None),
+    (
+        "a weight below nothing",
+        TWO,
+        r#"{"reweight": [{"id": 1, "weight": -1}]}"#,
+        0,
+        None,
+    ),
+    (
+        "no such keyspace",
+        TWO,
+        r#"{"move_slots": [{"keyspace": "cups", "slots": "1", "to": 2}]}"#,
+        0,
+        None,
+    ),
+    (
+        "slots that can't be read",
+        TWO,
+        r#"{"move_slots": [{"keyspace": "orders", "slots": "9-1", "to": 2}]}"#,
+        0,
+        None,
+    ),
+    (
+        "past the last slot",
+        TWO,
+        r#"{"move_slots": [{"keyspace": "orders", "slots": "16", "to": 2}]}"#,
+        0,
+        None,
+    ),
+    (
+        "one slot twice",
+        TWO,
+        r#"{"move_slots": [{"keyspace": "orders", "slots": "1", "to": 1},
+                           {"keyspace": "orders", "slots": "0-2", "to": 2}]}"#,
+        0,
+        None,
+    ),
+    (
+        "a pin to a shard that goes",
+        MANY,
+        r#"{"remove": [3]}"#,
+        0,
+        None,
+    ),
+    (
+        "a pin that isn't there",
+        MANY,
+        r#"{"unpin": [{"keyspace": "orders", "prefix": "zeta:"}]}"#,
+        0,
+        None,
+    ),
+    (
+        "into another keyspace",
+        MANY,
+        r#"{"pin_keyspace": [{"keyspace": "orders", "prefix": "a", "to_keyspace": "carts"}]}"#,
+        0,
+        None,
+    ),
+    (
+        "fewer bits",
+        MANY,
+        r#"{"grow_bits": [{"keyspace": "orders", "bits": 5}]}"#,
+        0,
+        None,
+    ),
+    (
+        "more bits beside something else",
+        MANY,
+        r#"{"grow_bits": [{"keyspace": "orders", "bits": 7}], "drain": [1]}"#,
+        0,
+        None,
+    ),
+];
+
+pub(super) const CIRCUMSTANCES: &[&str] = &[
+    "{}",
+    r#"{"bytes": 1000}"#,
+    r#"{"bytes": 50000000000, "copy_ms": 600000, "downtime_ms": 3600000}"#,
+    r#"{"bytes": 50000000000, "copy_ms": 600000, "downtime_ms": 60000}"#,
+    r#"{"bytes": 200000000000000, "risk": "low"}"#,
+    r#"{"risk": "lowest"}"#,
+    r#"{"risk": "high", "bytes": 1000000000}"#,
+    r#"{"whole_slots": true}"#,
+    r#"{"adopts": true, "downtime_ms": 1}"#,
+];
