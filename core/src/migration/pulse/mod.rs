@@ -144,7 +144,7 @@ impl Pulse {
         self.now = self.now.max(now);
         let bad = failed || took_us > self.options.slow_us;
         let requests = self.shards.entry(shard).or_default();
-        requests.bad = requests.bad << 1 | u16::from(bad);
+        requests.bad = (requests.bad << 1) | u16::from(bad);
         requests.seen = (requests.seen + 1).min(REQUESTS);
         requests.at = self.now;
     }
