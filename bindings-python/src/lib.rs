@@ -1,9 +1,12 @@
 //! The core for Python. Types are converted here; nothing is decided here.
 
+mod advise;
 mod convert;
 mod error;
 mod migration;
 mod operation;
+mod pulse;
+mod report;
 mod router;
 mod sql;
 mod step;
@@ -14,9 +17,15 @@ mod transaction;
 #[pyo3::pymodule(gil_used = false)]
 mod _ringshift {
     #[pymodule_export]
+    use crate::advise::{Meter, add_loads, advise};
+    #[pymodule_export]
     use crate::migration::{Coordinator, Plan, TopologyRecord, home_installs, plan};
     #[pymodule_export]
     use crate::operation::{Operation, Policy, Shadow, error_codes};
+    #[pymodule_export]
+    use crate::pulse::{Pulse, StoreWatch};
+    #[pymodule_export]
+    use crate::report::Report;
     #[pymodule_export]
     use crate::router::{Keyspace, Router, Snapshot};
     #[pymodule_export]

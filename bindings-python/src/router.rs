@@ -232,6 +232,14 @@ impl Keyspace {
         }
     }
 
+    /// What `ask` answers, by the snapshot in force.
+    pub(crate) fn ask<T>(
+        &self,
+        ask: impl FnOnce(ringshift::Keyspace<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.with(|keyspace, _| ask(keyspace))
+    }
+
     /// The plan that operations on `key` begin with.
     pub(crate) fn plan(&self, given: &Bound<'_, PyAny>) -> Result<ringshift::Plan, Error> {
         let key = key(given)?;

@@ -9,6 +9,8 @@
 
 #[cfg(feature = "client")]
 mod advance;
+#[cfg(feature = "migrate")]
+mod advise;
 #[cfg(feature = "local")]
 mod batch;
 mod convert;
@@ -19,6 +21,10 @@ mod heap;
 mod migration;
 #[cfg(feature = "client")]
 mod operation;
+#[cfg(feature = "migrate")]
+mod pulse;
+#[cfg(feature = "migrate")]
+mod report;
 #[cfg(feature = "client")]
 mod router;
 mod snapshot;
@@ -29,6 +35,8 @@ mod store;
 #[cfg(feature = "transactions")]
 mod transaction;
 
+#[cfg(feature = "migrate")]
+pub use advise::*;
 #[cfg(feature = "local")]
 pub use batch::*;
 #[cfg(feature = "client")]
@@ -38,6 +46,10 @@ pub use error::{Fault, error_codes};
 pub use migration::*;
 #[cfg(feature = "client")]
 pub use operation::*;
+#[cfg(feature = "migrate")]
+pub use pulse::*;
+#[cfg(feature = "migrate")]
+pub use report::*;
 #[cfg(feature = "client")]
 pub use router::*;
 pub use snapshot::Snapshot;

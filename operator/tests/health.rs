@@ -268,14 +268,14 @@ fn a_client_says_how_its_operations_and_their_stores_are() {
     }
     let well = client.health();
     assert_eq!(well.error_ppm, Some(0));
-    assert!(well.p99_us < Some(40_000), "{well:?}");
+    assert!(well.p99_us < Some(200_000), "{well:?}");
     assert!(well.stores.iter().all(|store| store.healthy), "{well:?}");
-    cluster.trouble.delay_ms.store(60, Ordering::SeqCst);
+    cluster.trouble.delay_ms.store(200, Ordering::SeqCst);
     for key in 0..KEYS / 4 {
         read(&client, key);
     }
     let slow = client.health();
-    assert!(slow.p99_us >= Some(60_000), "{slow:?}");
+    assert!(slow.p99_us >= Some(200_000), "{slow:?}");
     cluster.trouble.delay_ms.store(0, Ordering::SeqCst);
     cluster.trouble.silent.store(true, Ordering::SeqCst);
     let failed = (0..8).filter(|&key| matches!(read(&client, key), Outcome::Failed(_)));
