@@ -38,7 +38,7 @@ impl Latencies {
 
 /// The smallest number that at least 99 of 100 of what all of these hold don't exceed, and of how
 /// many; `None` where they hold nothing.
-pub(super) fn p99<'l>(all: impl Iterator<Item = &'l Latencies> + Clone) -> (Option<u32>, u64) {
+pub(super) fn p99<'l>(all: &(impl Iterator<Item = &'l Latencies> + Clone)) -> (Option<u32>, u64) {
     let held = |at: usize| -> u64 {
         let counts = all.clone().filter_map(|one| one.counts.get(at));
         counts.map(|&count| u64::from(count)).sum()
@@ -109,7 +109,7 @@ mod tests {
             took.sort_unstable();
             let rank = (took.len() * 99).div_ceil(100);
             let exact = took.get(rank - 1).copied().unwrap_or_default();
-            let (found, total) = p99(all.iter());
+            let (found, total) = p99(&all.iter());
             let found = found.unwrap_or_default();
             prop_assert_eq!(total, took.len() as u64);
             prop_assert!(found >= exact, "{found} is below {exact}");

@@ -194,7 +194,7 @@ impl Pulse {
     /// How things are, as of the last input. What too few samples say, and shards of which the
     /// window has no request, are not known. Shadow reads are for others to fill in.
     pub fn health(&self) -> Health {
-        let operations = p99(self.live().map(|part| &part.latencies)).1;
+        let operations = p99(&self.live().map(|part| &part.latencies)).1;
         let failed = self.live().map(|part| part.failed).sum();
         let mirrors = self.live().map(|part| part.mirrors).sum();
         let mirrors_failed = self.live().map(|part| part.mirrors_failed).sum();
@@ -215,7 +215,7 @@ impl Pulse {
     }
 
     fn p99(&self) -> Option<u32> {
-        let (p99, operations) = p99(self.live().map(|part| &part.latencies));
+        let (p99, operations) = p99(&self.live().map(|part| &part.latencies));
         p99.filter(|_| operations >= self.options.samples_min)
     }
 
