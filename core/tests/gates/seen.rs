@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use ringshift::migration::{
-    Answer, Command, Coordinator, Decided, Ending, Gate, Health, StoreHealth, StoreWatch,
+    Answer, Command, Coordinator, Decided, Ending, Gate, Health, Move, StoreHealth, StoreWatch,
 };
 use ringshift::{Phase, ShardId};
 
@@ -88,11 +88,7 @@ fn looks_are_many_before_the_first_wave_few_after_and_none_in_between() {
     world.tick_ms = 100;
     let ending = world.run(|world| {
         let looked = look(&mut watch, world, 1, &done);
-        if world
-            .coordinator
-            .goal()
-            .is_some_and(|goal| goal.is_barrier())
-        {
+        if world.coordinator.goal().is_some_and(Move::is_barrier) {
             in_barriers += looked.len();
         } else if first.is_none() && !looked.is_empty() {
             assert_eq!(world.phase(), None, "before the first wave");
