@@ -2,7 +2,10 @@
 
 import { Waits } from './drive.js';
 import { Chunks, Coordinator, sqliteCommand } from './migrate.js';
+import { StoreWatch } from './pulse.js';
+import { Reporter } from './report.js';
 import { RingshiftError } from './shapes.js';
+import type { Report } from './report.js';
 import type { Plan } from './migrate.js';
 import type { Snapshot } from './machine.js';
 import type { Action, Answer, Command, Ending, Health, Settings } from './types.js';
@@ -43,8 +46,13 @@ export interface CarryOutOptions {
   /** What is to be begun, unless the topology's log says what is under way. */
   readonly plan?: Plan | null | undefined;
   readonly settings?: Settings | string | undefined;
-  /** How the application and its stores are; asked once a second. Gates may wait for it. */
+  /**
+   * How the application and its stores are; asked once a second: `() => pulse.health`, say. Gates
+   * wait for it. Where it says nothing, what `carryOut` sees of the stores itself counts.
+   */
   readonly health?: (() => Health | undefined) | undefined;
+  /** Is told everything. Its clock must be `performance.now()`, as it is unless told. */
+  readonly report?: Report | undefined;
   /**
    * Called after each command. It may call `pause` or `rollBack`, also later. `error` is why a
    * shard didn't answer, if it didn't; the coordinator asks again.
@@ -64,10 +72,11 @@ type Do = Extract<Action, { do: unknown }>['do'];
  * `paused`, `stepped-down` or `stuck`.
  */
 export async function carryOut(options: CarryOutOptions): Promise<Ending> {
-  const { topology, store, term, plan, settings, each, health, signal } = options;
+  const { topology, store, term, plan, settings, each, health, report, signal } = options;
   signal?.throwIfAborted();
   const now = (): number => Math.floor(performance.now());
-  const [waits, chunks] = [new Waits(now), new Chunks()];
+  const [waits, chunks, watch] = [new Waits(now), new Chunks(), new StoreWatch()];
+  const reporter = report && new Reporter(report, now);
   const coordinator = new Coordinator(term, settings, plan ?? null, now());
   const stop = (): void => waits.stop(signal?.reason);
   signal?.addEventListener('abort', stop);
@@ -78,30 +87,41 @@ export async function carryOut(options: CarryOutOptions): Promise<Ending> {
       if (now() >= asked + HEALTH_MS) {
         asked = now();
         coordinator.handleWallClock(asked, Date.now(), -new Date().getTimezoneOffset());
-        const seen = health?.();
-        if (seen !== undefined) coordinator.handleHealth(asked, seen);
+        const given = health?.();
+        if (given !== undefined) coordinator.handleHealth(asked, given);
+        if (given !== undefined) report?.handleHealth(asked, given);
+        const seen = watch.health;
+        coordinator.handleSeen(asked, seen);
+        report?.handleSeen(asked, seen);
+      }
+      for (;;) {
+        const look = watch.poll(now(), coordinator);
+        if (look === null) break;
+        const [{ shard } = { shard: 0 }] = Object.values(look) as { shard: number }[];
+        const began = performance.now();
+        const { answer } = await answered(at(store, shard, look, chunks));
+        watch.handleLook(now(), look, answer, 1_000 * (performance.now() - began));
       }
       const action = coordinator.poll();
-      if ('over' in action) return action.over;
+      if ('over' in action) {
+        report?.handleCoordinator(now(), coordinator);
+        return action.over;
+      }
       if ('wait' in action) {
         await waits.first(null, Math.min(action.wait.until, now() + NAP_MS));
         coordinator.handleTimeout(now());
         continue;
       }
       const { id, shard, command } = action.do;
-      let [answer, error]: [Answer, unknown] = ['unreachable', undefined];
-      if (shard === null) {
-        answer = await topology.command(command);
-      } else {
-        try {
-          answer = await at(store, shard, command, chunks);
-        } catch (thrown) {
-          // What isn't an error of the store's is one in a program.
-          if (!(thrown instanceof RingshiftError)) throw thrown;
-          error = thrown;
-        }
-      }
+      reporter?.before(action.do, coordinator);
+      const began = performance.now();
+      const { answer, error } =
+        shard === null
+          ? { answer: await topology.command(command), error: undefined }
+          : await answered(at(store, shard, command, chunks));
       coordinator.handleAnswer(now(), id, answer);
+      watch.handleCommand(now(), command, answer, 1_000 * (performance.now() - began));
+      reporter?.after(action.do, answer, coordinator);
       epoch = told(store, coordinator.snapshot, epoch);
       each?.(coordinator, action.do, answer, error);
       // Whoever reads and writes in this thread comes before the next one.
@@ -111,6 +131,7 @@ export async function carryOut(options: CarryOutOptions): Promise<Ending> {
     signal?.removeEventListener('abort', stop);
     coordinator.free();
     chunks.free();
+    watch.free();
   }
 }
 
@@ -118,6 +139,17 @@ async function at(store: Shards, shard: number, command: Command, chunks: Chunks
   if ('command' in store) return store.command(command, chunks);
   if ('connection' in store) return sqliteCommand(await store.connection(shard), command, chunks);
   return store.shard(shard)?.command(command, chunks) ?? 'unreachable';
+}
+
+/** What a shard answered, or why it didn't. */
+async function answered(work: Promise<Answer>): Promise<{ answer: Answer; error: unknown }> {
+  try {
+    return { answer: await work, error: undefined };
+  } catch (error) {
+    // What isn't an error of the store's is one in a program.
+    if (!(error instanceof RingshiftError)) throw error;
+    return { answer: 'unreachable', error };
+  }
 }
 
 /** Tells the store of a newer snapshot: a shard that joins is found by its name. Answers the epoch. */

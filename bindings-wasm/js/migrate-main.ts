@@ -6,6 +6,11 @@ export { decide, decideBatch, fromTopology, homes, recipe, statements, type Home
 export { Pins, Transaction, transaction, type Tx } from './transactions-main.js';
 export { carryOut, type CarryOutOptions, type Shards, type TopologyStore } from './carry-out.js';
 export { Pace, adviseStrategy, allowed, checklist, judge } from './gates.js';
+export { Meter, addLoads, advise } from './advise.js';
+export { Pulse, StoreWatch, measured } from './pulse.js';
+export { Report } from './report.js';
+export type * from './advise-types.js';
+export type * from './report-types.js';
 export { MemoryStore } from './stores/memory.js';
 export {
   Chunks, Coordinator, Guard, MemoryShard, Plan, TopologyRecord, homeInstalls, phases, plan,

@@ -7,7 +7,7 @@ import { put } from './keys.js';
 import * as local from './local.js';
 import * as machine from './machine.js';
 import type {
-  Access, Action, Answer, Changes, Command, Decision, GuardRow, Health, InstallRow, Key, Log, Mismatch, PhaseRow,
+  Access, Action, Answer, Changes, Command, GateDecision, GuardRow, Health, InstallRow, Key, Log, Mismatch, PhaseRow,
   PlanData, PlanFigures, PlanOptions, Refusal, Settings, Status, Wave,
 } from './types.js';
 
@@ -91,6 +91,17 @@ export class Coordinator extends Held<raw.Coordinator> {
   handleHealth(now: number, health: Health): void {
     this._raw.health(check.time(now), json(check.object(health, 'the health'), 'the health'));
   }
+  /**
+   * What was seen of the stores: a `StoreWatch`'s health, say. It counts where `handleHealth` says
+   * nothing, and a store that is sick by either is.
+   */
+  handleSeen(now: number, seen: Health): void {
+    this._raw.seen(check.time(now), json(check.object(seen, 'what was seen'), 'what was seen'));
+  }
+  /** The move that is being carried out, with the number of a ramp; null for none. */
+  get goal(): unknown {
+    return this._raw.goal();
+  }
   /** What the clock on the wall shows, in milliseconds since 1970-01-01 UTC, and how many minutes local time is ahead of UTC. */
   handleWallClock(now: number, unixMs: number, utcOffsetMin = 0): void {
     this._raw.wallClock(check.time(now), check.wide(unixMs, 'unixMs'), check.offset(utcOffsetMin));
@@ -104,7 +115,7 @@ export class Coordinator extends Held<raw.Coordinator> {
     return this._raw.status();
   }
   /** What the gates have made it decide, the oldest first; the last 256. */
-  get decisions(): Decision[] {
+  get decisions(): GateDecision[] {
     return this._raw.decisions();
   }
   /** Turns the migration round: after the present move, everything goes back to where it began. */

@@ -9,6 +9,8 @@
 
 #[cfg(feature = "client")]
 mod advance;
+#[cfg(feature = "migrate")]
+mod advise;
 #[cfg(feature = "local")]
 mod batch;
 mod convert;
@@ -21,6 +23,10 @@ mod heap;
 mod migration;
 #[cfg(feature = "client")]
 mod operation;
+#[cfg(feature = "migrate")]
+mod pulse;
+#[cfg(feature = "migrate")]
+mod report;
 #[cfg(feature = "client")]
 mod router;
 mod snapshot;
@@ -31,6 +37,8 @@ mod store;
 #[cfg(feature = "transactions")]
 mod transaction;
 
+#[cfg(feature = "migrate")]
+pub use advise::*;
 #[cfg(feature = "local")]
 pub use batch::*;
 #[cfg(feature = "client")]
@@ -42,6 +50,10 @@ pub use gates::*;
 pub use migration::*;
 #[cfg(feature = "client")]
 pub use operation::*;
+#[cfg(feature = "migrate")]
+pub use pulse::*;
+#[cfg(feature = "migrate")]
+pub use report::*;
 #[cfg(feature = "client")]
 pub use router::*;
 pub use snapshot::Snapshot;

@@ -17,7 +17,8 @@ use crate::error::{Answer, Fault};
 use crate::snapshot::Snapshot;
 use crate::store::MemoryShard;
 
-fn parse<T: serde::de::DeserializeOwned>(json: &str, code: ErrorCode) -> Answer<T> {
+/// What JSON says.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(json: &str, code: ErrorCode) -> Answer<T> {
     serde_json::from_str(json).map_err(|error| Fault::json(code, &error))
 }
 
@@ -117,7 +118,7 @@ pub fn phases() -> Answer {
 
 /// A coordinator.
 #[wasm_bindgen]
-pub struct Coordinator(migration::Coordinator);
+pub struct Coordinator(pub(crate) migration::Coordinator);
 
 #[wasm_bindgen]
 impl Coordinator {
@@ -152,6 +153,18 @@ impl Coordinator {
         let health = parse(health, ErrorCode::Argument)?;
         self.0.handle_health(instant(now), health);
         Ok(())
+    }
+
+    /// What was seen of the stores, which is JSON.
+    pub fn seen(&mut self, now: f64, seen: &str) -> Answer<()> {
+        let seen = parse(seen, ErrorCode::Argument)?;
+        self.0.handle_seen(instant(now), seen);
+        Ok(())
+    }
+
+    /// The move that is being carried out.
+    pub fn goal(&self) -> Answer {
+        plain(&self.0.goal())
     }
 
     /// What the clock on the wall shows.

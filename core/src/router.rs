@@ -163,6 +163,14 @@ impl<'r> Keyspace<'r> {
         self.snapshot
     }
 
+    /// The bytes of `key` that are hashed: the whole of it, its hash tag, or its first parts.
+    ///
+    /// # Errors
+    /// [`KeyError`], as for [`route`](Self::route).
+    pub fn routing_part<'k>(&self, key: &'k [u8]) -> Result<&'k [u8], KeyError> {
+        Ok(self.table.place(key)?.0)
+    }
+
     /// Where `key` is: one hash and one load for a stable key.
     ///
     /// # Errors

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant as Clock};
 
 use ringshift::ShardId;
 use ringshift::migration::{
-    Agent, AgentAction, Answer, Command, Coordinator, Ending, Health, Point,
+    Agent, AgentAction, Answer, Command, Coordinator, Ending, Health, Point, StoreWatch,
 };
 
-use crate::runner::{Event, Runner, is_due, unix_ms};
+use crate::runner::{Event, Runner, is_due, micros, unix_ms};
 use crate::store::Store;
 
 /// What an agent tells of its work, and asks. Every method but `open` does nothing unless it is
@@ -42,6 +42,10 @@ pub trait Post {
     fn health(&mut self) -> Option<Health> {
         None
     }
+
+    /// Told twice a second at most, while it leads: what it has seen of the stores itself. Gates
+    /// know it already.
+    fn seen(&mut self, _seen: &Health, _coordinator: &Coordinator) {}
 
     /// Asked every ten seconds, while it leads: how many minutes local time is ahead of UTC.
     fn utc_offset_min(&mut self) -> i16 {
@@ -69,24 +73,30 @@ pub fn run(
 ) -> Option<Ending> {
     let mut led = false;
     let (mut asked, mut shown) = (None, None);
+    let mut watch = StoreWatch::default();
     while !stop.load(Ordering::Relaxed) {
         if led != agent.leads() {
             led = !led;
             post.leads(led);
         }
         if let Some(coordinator) = agent.coordinator_mut() {
-            if is_due(&mut asked, Duration::from_millis(500))
-                && let Some(health) = post.health()
-            {
-                coordinator.handle_health(runner.now(), health);
+            runner.look(&mut watch, coordinator);
+            if is_due(&mut asked, Duration::from_millis(500)) {
+                if let Some(health) = post.health() {
+                    coordinator.handle_health(runner.now(), health);
+                }
+                let seen = watch.health();
+                coordinator.handle_seen(runner.now(), seen.clone());
+                post.seen(&seen, coordinator);
             }
             if is_due(&mut shown, Duration::from_secs(10)) {
                 let unix_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
                 coordinator.handle_wall_clock(runner.now(), unix_ms, post.utc_offset_min());
             }
         } else {
-            // Another coordinator of this agent has seen no clock yet.
+            // Another coordinator of this agent has seen no clock yet, and no store.
             (asked, shown) = (None, None);
+            watch = StoreWatch::default();
         }
         match agent.poll() {
             AgentAction::Look => {
@@ -107,6 +117,7 @@ pub fn run(
                 let began = Clock::now();
                 let answer = runner.carry_out(&command);
                 let took = began.elapsed();
+                watch.handle_command(runner.now(), &command, &answer, micros(took));
                 agent.handle_answer(runner.now(), id, answer.clone());
                 if let Some(coordinator) = agent.coordinator() {
                     post.after(point, &command, &answer, coordinator);

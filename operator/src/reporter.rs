@@ -180,6 +180,11 @@ impl<O: Observer> Observer for Reporter<'_, O> {
         Some(health)
     }
 
+    fn seen(&mut self, seen: &Health, coordinator: &Coordinator) {
+        self.report.handle_seen(self.runner.now(), seen);
+        self.behind.seen(seen, coordinator);
+    }
+
     fn utc_offset_min(&mut self) -> i16 {
         self.behind.utc_offset_min()
     }

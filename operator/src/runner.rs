@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Clock};
 
 use parking_lot::RwLock;
 use ringshift::migration::{
-    Action, Answer, Command, Coordinator, Ending, Health, Move, Point, Report, Stage,
+    Action, Answer, Command, Coordinator, Ending, Health, Move, Point, Report, Stage, StoreWatch,
 };
 use ringshift::{DomainId, Instant, ShardId};
 
@@ -75,6 +75,10 @@ pub trait Observer {
         None
     }
 
+    /// Told twice a second at most: what the runner itself has seen of the stores. Gates know it
+    /// already.
+    fn seen(&mut self, _seen: &Health, _coordinator: &Coordinator) {}
+
     /// Asked every ten seconds: how many minutes local time is ahead of UTC. The calendar's hours
     /// are in local time.
     fn utc_offset_min(&mut self) -> i16 {
@@ -105,6 +109,9 @@ pub struct Unobserved;
 impl Observer for Unobserved {}
 
 /// Carries a coordinator's commands out; for one that stays, see [`agent`](crate::agent).
+///
+/// It looks after the stores meanwhile, and tells the coordinator what it sees
+/// ([`StoreWatch`]), so that gates know of a store that is slow or silent.
 pub struct Runner {
     topology: Arc<dyn TopologyStore>,
     stores: Arc<RwLock<Stores>>,
@@ -133,11 +140,16 @@ impl Runner {
     pub fn run(&self, coordinator: &mut Coordinator, observer: &mut impl Observer) -> Ending {
         let mut closed_at: Option<Clock> = None;
         let (mut asked, mut shown) = (None, None);
+        let mut watch = StoreWatch::default();
         loop {
-            if is_due(&mut asked, Duration::from_millis(500))
-                && let Some(health) = observer.health()
-            {
-                coordinator.handle_health(self.now(), health);
+            self.look(&mut watch, coordinator);
+            if is_due(&mut asked, Duration::from_millis(500)) {
+                if let Some(health) = observer.health() {
+                    coordinator.handle_health(self.now(), health);
+                }
+                let seen = watch.health();
+                coordinator.handle_seen(self.now(), seen.clone());
+                observer.seen(&seen, coordinator);
             }
             if is_due(&mut shown, Duration::from_secs(10)) {
                 let offset = observer.utc_offset_min();
@@ -163,6 +175,7 @@ impl Runner {
                     let answer = self.carry_out(&command);
                     coordinator.handle_answer(self.now(), id, answer.clone());
                     let took = began.elapsed();
+                    watch.handle_command(self.now(), &command, &answer, micros(took));
                     let event = Event {
                         point,
                         goal,
@@ -200,6 +213,16 @@ impl Runner {
         }
     }
 
+    /// Carries out the looks at stores that are due.
+    pub(crate) fn look(&self, watch: &mut StoreWatch, coordinator: &Coordinator) {
+        let reaches = |shard| self.reaches(shard);
+        while let Some(look) = watch.poll(self.now(), coordinator, reaches) {
+            let began = Clock::now();
+            let answer = self.carry_out(&look);
+            watch.handle_look(self.now(), &look, &answer, micros(began.elapsed()));
+        }
+    }
+
     /// Carries one command out.
     pub fn carry_out(&self, command: &Command) -> Answer {
         let Some(shard) = command.shard() else {
@@ -229,6 +252,11 @@ impl Runner {
     fn store(&self, shard: ShardId) -> Option<Arc<dyn Store>> {
         self.stores.read().get(&shard).cloned()
     }
+}
+
+/// Whole microseconds; what is longer than an hour is about that.
+pub(crate) fn micros(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// Milliseconds since 1970-01-01 UTC; 0 for a clock that stands before that.

@@ -1,9 +1,12 @@
 //! All that Python has of the core but what routes keys: snapshots, machines, stores' decisions,
 //! migrations. Compiled for size.
 
+mod advise;
 mod gates;
 mod migration;
 mod operation;
+mod pulse;
+mod report;
 mod router;
 mod sql;
 mod step;
@@ -24,6 +27,10 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         };
     }
     classes!(
+        advise::Meter,
+        pulse::Pulse,
+        pulse::StoreWatch,
+        report::Report,
         gates::Pace,
         migration::Coordinator,
         migration::Plan,
@@ -54,6 +61,8 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         transaction::TransactionStep,
     );
     functions!(
+        advise::add_loads,
+        advise::advise,
         gates::advise_strategy,
         gates::allowed,
         gates::checklist,

@@ -93,7 +93,7 @@ pub(crate) fn home_installs<'py>(
 
 /// Carries a migration out: `poll`, do what it says, `handle_answer`.
 #[pyclass(frozen, module = "ringshift.migrate")]
-pub(crate) struct Coordinator(Mutex<migration::Coordinator>);
+pub(crate) struct Coordinator(pub(crate) Mutex<migration::Coordinator>);
 
 #[pymethods]
 impl Coordinator {
@@ -143,6 +143,21 @@ impl Coordinator {
         let health = data_from(health, ErrorCode::Argument)?;
         locked(&self.0).handle_health(Instant::from_millis(now.0), health);
         Ok(())
+    }
+
+    /// What was seen of the stores: `StoreWatch.health`, say. It counts where `handle_health` says
+    /// nothing, and a store that is sick by either is.
+    fn handle_seen(&self, now: Arg<u64>, seen: &Bound<'_, PyAny>) -> Result<(), Error> {
+        let seen = data_from(seen, ErrorCode::Argument)?;
+        locked(&self.0).handle_seen(Instant::from_millis(now.0), seen);
+        Ok(())
+    }
+
+    /// The move that is being carried out, with the number of a ramp.
+    #[getter]
+    fn goal<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>, Error> {
+        let goal = locked(&self.0).goal();
+        data(py, &goal)
     }
 
     /// What the clock on the wall shows, in milliseconds since 1970-01-01 UTC, and how many minutes

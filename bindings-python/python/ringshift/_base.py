@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Any
 
 from ringshift._drive import Answer, Ask, drive, drive_shadow
 from ringshift._ringshift import (
@@ -19,6 +20,7 @@ from ringshift._ringshift import (
     Operation,
     Outcome,
     Policy,
+    Pulse,
     RefreshGate,
     Reply,
     Router,
@@ -68,6 +70,8 @@ class Call:
     change: Change | None
     policy: Policy
     operation: Operation
+    began: int
+    """In nanoseconds, by `time.monotonic_ns`."""
     cause: Exception | None = None
     """The last exception of the store."""
 
@@ -103,6 +107,8 @@ class Base:
         self._number = 0
         self._name = secrets.randbits(64)
         self._gate = RefreshGate(self.router.epoch, REFRESH_GAP_MS, self._name)
+        self._pulse = Pulse()
+        self._pulse.handle_snapshot(self.now(), self.router.snapshot)
 
     def forked(self) -> None:
         """In a child process: it must not go on with its parent's operation keys, and the
@@ -138,6 +144,7 @@ class Base:
             self._listen(snapshot)
         if self.router.install(snapshot) != "replaced":
             return False
+        self._pulse.handle_snapshot(self.now(), self.router.snapshot)
         with self._gate_moved:
             self._gate.fetched(self.now(), snapshot.epoch)
             self._gate_moved.notify_all()
@@ -196,7 +203,8 @@ class Base:
         policy, op = self.named()
         begin = Operation.read if reads else Operation.write
         operation = begin(keyspace, key, policy, self.now())
-        return Call(keyspace, key, key_bytes(key), op, change, policy, operation)
+        began = time.monotonic_ns()
+        return Call(keyspace, key, key_bytes(key), op, change, policy, operation, began)
 
     def asks(self, call: Call) -> Generator[Ask, Answer, Ended]:
         return drive(call.operation, call.keyspace, call.data, self.now)
@@ -215,6 +223,16 @@ class Base:
         log.warning("the store failed on key %r: %s", call.key, error, exc_info=error)
         return Response(Reply.Failed("maybe_applied"))
 
+    def answered(self, attempt: Attempt, began: int, response: Response | None) -> None:
+        """A request that was sent at `began` has ended; None: with no answer in time."""
+        reply = None if response is None else response.reply
+        failed = reply is None or is_silent(reply)
+        now = self.now()
+        self._pulse.handle_request(now, attempt.shard, took_us(began), failed)
+        # A refused one is sent again; what it comes to then is what counts.
+        if attempt.kind == "apply" and not isinstance(reply, Reply.Refused):
+            self._pulse.handle_mirror(now, failed)
+
     def count_retry(self, response: Response | None) -> None:
         if response is None or isinstance(response.reply, (Reply.Refused, Reply.Failed)):
             with self._lock:
@@ -230,6 +248,8 @@ class Base:
         outcome = ended.outcome
         slug = slug_of(outcome)
         self.count(slug)
+        failed = isinstance(outcome, Outcome.Failed)
+        self._pulse.handle_operation(self.now(), took_us(call.began), failed)
         where = f"key {call.key!r} of keyspace `{call.keyspace.name}`"
         if isinstance(outcome, Outcome.Conflict):
             text = f"{where} has {_version(outcome.found)}; read it and decide again"
@@ -296,6 +316,17 @@ class Base:
         if compared not in ("same", "unsure", None):
             log.warning("a shadow read found the two sides different: %s", compared)
 
+    def health(self) -> dict[str, Any]:
+        """How its operations go, and the stores that they ask."""
+        self._pulse.handle_timeout(self.now())
+        with self._lock:
+            compared = dict(self._compared)
+        return {
+            **self._pulse.health,
+            "shadow_compared": compared["same"] + compared["mismatches"],
+            "shadow_mismatches": compared["mismatches"],
+        }
+
     def figures(self) -> Figures:
         """What the client has counted so far."""
         with self._lock:
@@ -335,6 +366,14 @@ class Opened:
         """What the client has counted so far."""
         return self._base.figures()
 
+    def health(self) -> dict[str, Any]:
+        """How its operations went over the last half minute, and the stores that they asked.
+
+        The baseline is what was before the first wave that it has heard of. It is what
+        `Coordinator.handle_health` takes: `carry_out(..., health=client.health)`.
+        """
+        return self._base.health()
+
     def __repr__(self) -> str:
         """Name the cluster and the epoch."""
         snapshot = self.snapshot
@@ -352,6 +391,15 @@ def slug_of(outcome: Outcome) -> str:
     if isinstance(outcome, Outcome.Failed):
         return outcome.code
     return "version_conflict"
+
+
+def is_silent(reply: Reply) -> bool:
+    """Whether a reply says that the store didn't answer: one that rejects a request has."""
+    return isinstance(reply, Reply.Failed) and reply.failure != "rejected"
+
+
+def took_us(began: int) -> int:
+    return min((time.monotonic_ns() - began) // 1_000, 0xFFFF_FFFF)
 
 
 def value_of(ended: Ended) -> Value | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -261,13 +262,16 @@ class AsyncClient(Opened):
         """The reply; None when `until` came first, and the request was cancelled."""
         request = self._base.request(call, ask.attempt, ask.found, ask.until)
         limit = asyncio.timeout(_seconds(request.timeout_ms))
+        began = time.monotonic_ns()
+        response: Response | None
         try:
             async with limit:
-                return await store.send(ask.attempt, request)
+                response = await store.send(ask.attempt, request)
         except Exception as error:
-            if limit.expired() and isinstance(error, TimeoutError):
-                return None
-            return self._base.lost(call, error)
+            late = limit.expired() and isinstance(error, TimeoutError)
+            response = None if late else self._base.lost(call, error)
+        self._base.answered(ask.attempt, began, response)
+        return response
 
     async def _sleep(self, until: int | None) -> None:
         left = self._base.left(until)

@@ -198,10 +198,13 @@ class Client(Opened):
                 trailing.append(ask.attempt)
 
     def _send(self, call: Call, store: Store, attempt: Attempt, request: Request) -> Response:
+        began = time.monotonic_ns()
         try:
-            return store.send(attempt, request)
+            response = store.send(attempt, request)
         except Exception as error:
-            return self._base.lost(call, error)
+            response = self._base.lost(call, error)
+        self._base.answered(attempt, began, response)
+        return response
 
     def _sleep(self, until: int | None) -> None:
         left = self._base.left(until)

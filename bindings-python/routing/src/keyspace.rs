@@ -72,6 +72,14 @@ impl Keyspace {
         self.with(|keyspace, _| Ok(keyspace.plan(&key)?))
     }
 
+    /// What `ask` answers, by the snapshot in force.
+    pub fn ask<T>(
+        &self,
+        ask: impl FnOnce(ringshift::Keyspace<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.with(|keyspace, _| ask(keyspace))
+    }
+
     /// What a transaction on `keys` begins with, or why there can't be one.
     pub fn pin(
         &self,

@@ -9,6 +9,8 @@ use crate::advise::loads::{HotKey, KeyspaceLoad, SlotLoad};
 use crate::advise::sketch::{Distinct, TopKeys};
 use crate::hash::xxh3;
 use crate::ids::{SLOT_BITS_MAX, ShardId, Slot};
+use crate::key::KeyError;
+use crate::router::Keyspace;
 use crate::time::Instant;
 
 /// Keys that are kept as hot.
@@ -20,7 +22,8 @@ const HASHES: usize = 1_024;
 /// what it has counted every half-life.
 ///
 /// - Getter: [`loads`](Self::loads).
-/// - Input: [`record`](Self::record), [`record_spread`](Self::record_spread).
+/// - Input: [`record`](Self::record), [`record_key`](Self::record_key),
+///   [`record_spread`](Self::record_spread).
 ///
 /// ```
 /// use ringshift::advise::Meter;
@@ -31,8 +34,7 @@ const HASHES: usize = 1_024;
 /// let mut meter = Meter::new("orders", 4, 1, 60_000, 7);
 /// for n in 0..10 {
 ///     let key = if n < 8 { "celebrity" } else { "nobody" };
-///     let plan = orders.plan(key.as_bytes())?;
-///     meter.record(Instant::from_millis(n), plan.authority, plan.slot, key.as_bytes());
+///     meter.record_key(Instant::from_millis(n), &orders, key.as_bytes())?;
 /// }
 /// let loads = meter.loads();
 /// assert_eq!((loads.ops, loads.distinct), (10, 2));
@@ -91,6 +93,27 @@ impl Meter {
         }
         self.left = self.draw();
         self.count(now, shard, slot, part);
+    }
+
+    /// An operation on `key`, wherever the router has it. What isn't counted costs a decrement: the
+    /// key is only looked at when its turn has come.
+    ///
+    /// # Errors
+    /// [`KeyError`], for a key that can't be routed and whose turn has come.
+    #[inline]
+    pub fn record_key(
+        &mut self,
+        now: Instant,
+        keyspace: &Keyspace<'_>,
+        key: &[u8],
+    ) -> Result<(), KeyError> {
+        if self.left > 1 {
+            self.left -= 1;
+            return Ok(());
+        }
+        let plan = keyspace.plan(key)?;
+        self.record(now, plan.authority, plan.slot, keyspace.routing_part(key)?);
+        Ok(())
     }
 
     /// An operation that had to ask more than one shard. Count its keys by

@@ -37,6 +37,9 @@ pub struct Gates {
     pub steps_back_max: u32,
     /// Whether *finish*, which has no way back, waits for somebody's word. It doesn't by default.
     pub finish: Consent,
+    /// Whether whoever carries the commands out looks after the stores itself, and gates hear of
+    /// it ([`StoreWatch`](crate::migration::StoreWatch)). It does by default.
+    pub watch_stores: bool,
 }
 
 impl Default for Gates {
@@ -54,6 +57,7 @@ impl Default for Gates {
             after_patience: AfterPatience::StepBack,
             steps_back_max: 3,
             finish: Consent::Automatic,
+            watch_stores: true,
         }
     }
 }
@@ -112,6 +116,26 @@ pub struct Health {
     pub shadow_mismatches: Option<u64>,
     /// The stores of which it is known whether they are healthy.
     pub stores: Vec<StoreHealth>,
+}
+
+impl Health {
+    /// The same, with what was `seen` of the stores besides. Facts that are handed in come first,
+    /// the p99 together with its baseline; a store is healthy if nobody says otherwise.
+    #[must_use]
+    pub fn with(mut self, seen: &Self) -> Self {
+        if self.p99_us.is_none() {
+            (self.p99_us, self.baseline_p99_us) = (seen.p99_us, seen.baseline_p99_us);
+        }
+        self.error_ppm = self.error_ppm.or(seen.error_ppm);
+        self.mirror_failures_ppm = self.mirror_failures_ppm.or(seen.mirror_failures_ppm);
+        for theirs in &seen.stores {
+            match self.stores.iter_mut().find(|s| s.shard == theirs.shard) {
+                Some(ours) => ours.healthy &= theirs.healthy,
+                None => self.stores.push(*theirs),
+            }
+        }
+        self
+    }
 }
 
 /// Whether a shard's store is healthy: it answers, and has room.
@@ -372,6 +396,34 @@ mod tests {
         let all = held(&gates, None, OwnFacts::default());
         assert_eq!(all.len(), 5, "{all:?}");
         assert!(!all.contains(&Gate::Mismatches), "that is always known");
+    }
+
+    #[test]
+    fn what_is_handed_in_comes_before_what_was_seen_but_a_sick_store_is_sick() {
+        let seen = Health {
+            error_ppm: Some(3),
+            p99_us: Some(7),
+            baseline_p99_us: Some(5),
+            stores: [1, 2]
+                .map(|id| StoreHealth {
+                    shard: ShardId(id),
+                    healthy: false,
+                })
+                .to_vec(),
+            ..Health::default()
+        };
+        let both = healthy().with(&seen);
+        assert_eq!(both.error_ppm, Some(9_999));
+        assert_eq!(
+            (both.p99_us, both.baseline_p99_us),
+            (Some(1_499), Some(1_000))
+        );
+        assert_eq!(both.stores, seen.stores);
+        assert_eq!(Health::default().with(&seen), seen);
+        // The limit of one source is nothing to the other's figure.
+        let mut alone = healthy();
+        alone.baseline_p99_us = None;
+        assert_eq!(alone.with(&seen).baseline_p99_us, None);
     }
 
     #[test]

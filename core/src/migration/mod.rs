@@ -11,10 +11,12 @@ mod install;
 pub mod log;
 pub mod moves;
 mod plan;
+mod pulse;
 mod report;
 mod report_text;
 pub mod request;
 mod settings;
+mod store_watch;
 mod throttle;
 mod transition;
 mod verify;
@@ -41,8 +43,10 @@ pub use plan::{
     SlotList, SlotSize, SplitRange, Strategy, Undo, Unpin, WaveFigures, WishKey, WishMatch,
     WishPart, advise_strategy, plan, plan_with,
 };
+pub use pulse::{Pulse, PulseOptions};
 pub use report::{Latency, Line, Pause, Progress, Report, Summary};
 pub use request::{Lineage, Mark, Request, Requested};
 pub use settings::Settings;
+pub use store_watch::StoreWatch;
 pub use throttle::{Pace, Throttle};
 pub use verify::{Mismatch, Verifier};

@@ -40,6 +40,8 @@ pub struct Report {
     /// The move that the last command belonged to.
     open: Option<Line>,
     seen: u64,
+    /// Whether the latency is that of looks at the stores: nobody has told the application's.
+    latency_of_looks: bool,
     now: Instant,
 }
 
@@ -108,7 +110,8 @@ pub struct Pause {
     pub pause_us: u64,
 }
 
-/// The application's latency and errors, before and during the migration.
+/// The application's latency and errors, before and during the migration; where nobody tells
+/// them, the latency of looks at the stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// The p99 before, in microseconds: the baseline, else the first that was told.
@@ -173,6 +176,7 @@ impl Report {
             },
             open: None,
             seen: 0,
+            latency_of_looks: true,
             now,
         }
     }
@@ -333,6 +337,9 @@ impl Report {
         }
         self.summary.mismatches = coordinator.mismatches().len() as u64;
         self.summary.keys_checked = coordinator.checks().keys;
+        if let Some(ending) = coordinator.ended() {
+            self.handle_ending(now, ending);
+        }
     }
 
     /// A barrier is over; writers of the wave have waited for `pause_us` microseconds.
@@ -355,6 +362,22 @@ impl Report {
 
     /// How the application is.
     pub fn handle_health(&mut self, now: Instant, health: &Health) {
+        if self.latency_of_looks && (health.p99_us, health.error_ppm) != (None, None) {
+            // One thing's latency says nothing of another's.
+            self.latency_of_looks = false;
+            self.summary.latency = Latency::default();
+        }
+        self.measure(now, health);
+    }
+
+    /// What was seen of the stores. It stands for the application's figures until those are told.
+    pub fn handle_seen(&mut self, now: Instant, seen: &Health) {
+        if self.latency_of_looks {
+            self.measure(now, seen);
+        }
+    }
+
+    fn measure(&mut self, now: Instant, health: &Health) {
         self.now = self.now.max(now);
         let latency = &mut self.summary.latency;
         latency.p99_before_us = latency

@@ -9,6 +9,7 @@
 mod hours;
 mod pace;
 mod reports;
+mod seen;
 mod world;
 
 use ringshift::migration::{

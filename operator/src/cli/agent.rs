@@ -189,6 +189,10 @@ impl Post for Desk<'_> {
         Some(health)
     }
 
+    fn seen(&mut self, seen: &Health, _coordinator: &Coordinator) {
+        self.story.seen(seen);
+    }
+
     fn utc_offset_min(&mut self) -> i16 {
         self.utc_offset
     }

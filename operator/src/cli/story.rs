@@ -76,6 +76,13 @@ impl Story {
         }
     }
 
+    pub(super) fn seen(&mut self, seen: &Health) {
+        let now = self.now();
+        if let Some((report, _)) = &mut self.report {
+            report.handle_seen(now, seen);
+        }
+    }
+
     /// Writes the report, if there is one, and says where.
     pub(super) fn end(&mut self, ending: &Ending) -> Option<io::Result<PathBuf>> {
         let now = self.now();

@@ -5,15 +5,17 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Instant as Clock;
 
 use parking_lot::Mutex;
 use ringshift::driver::{Environment, drive};
 use ringshift::{
-    Attempt, AttemptKind, Epoch, Instant, KeyError, KeyspaceId, Operation, Plan, Policy, Reply,
-    Router, Shadow,
+    Attempt, AttemptKind, Epoch, Instant, KeyError, KeyspaceId, Operation, Outcome, Plan, Policy,
+    Reply, Router, Shadow,
 };
 
 use crate::client::{Client, Ended, sleep_until};
+use crate::runner::micros;
 use crate::store::{Change, Content, Found};
 
 /// A client's keyspace.
@@ -57,6 +59,7 @@ impl<'c> ClientKeyspace<'c> {
         answered: impl FnOnce(&Ended),
     ) -> Result<Ended, KeyError> {
         let client = self.client;
+        let began = Clock::now();
         let (number, op) = client.next_operation();
         let plan = self.plan(&client.router(), key)?;
         let policy = Policy {
@@ -75,6 +78,11 @@ impl<'c> ClientKeyspace<'c> {
             Some(_) => Operation::write(plan, policy, client.now()),
         };
         let ended = block_on(drive(&mut operation, &world));
+        let failed = matches!(ended.outcome, Outcome::Failed(_));
+        let took = micros(began.elapsed());
+        let mut pulse = client.pulse.lock();
+        pulse.handle_operation(client.now(), took, failed);
+        drop(pulse);
         let needed = 1 + u32::from(plan.strict && change.is_some());
         let extra = ended.attempts.saturating_sub(needed);
         client.retries.fetch_add(extra.into(), Ordering::Relaxed);

@@ -16,11 +16,13 @@ use std::time::{Duration, Instant as Clock};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use ringshift::driver::Driven;
+use ringshift::migration::{Health, Pulse, PulseOptions};
 use ringshift::{
-    Attempt, Epoch, Failure, Instant, Plan, Policy, RefreshGate, RefreshStep, Reply, Router,
-    ShardId, Snapshot, SnapshotError, UnknownKeyspace,
+    Attempt, AttemptKind, Epoch, Failure, Instant, Plan, Policy, RefreshGate, RefreshStep, Reply,
+    Router, ShardId, Snapshot, SnapshotError, UnknownKeyspace,
 };
 
+use crate::runner::micros;
 use crate::store::{Content, Found, OperationKey, Store};
 use crate::topology::TopologySource;
 
@@ -46,6 +48,7 @@ pub struct Client {
     name: u64,
     retries: AtomicU64,
     shadows: Shadows,
+    pulse: Mutex<Pulse>,
 }
 
 /// How a call ended.
@@ -68,6 +71,8 @@ impl Client {
         name: u64,
     ) -> Self {
         let gate = RefreshGate::new(snapshot.epoch(), REFRESH_GAP_MS, name);
+        let mut pulse = Pulse::new(PulseOptions::default());
+        pulse.handle_snapshot(Instant::ZERO, &snapshot);
         Self {
             router: RwLock::new(Arc::new(Router::new(snapshot))),
             stores: RwLock::new(Arc::new(stores)),
@@ -80,6 +85,7 @@ impl Client {
             name,
             retries: AtomicU64::new(0),
             shadows: Shadows::default(),
+            pulse: Mutex::new(pulse),
         }
     }
 
@@ -113,10 +119,11 @@ impl Client {
         if router.snapshot().check_successor(compiled.snapshot()) != Ok(true) {
             return Ok(false);
         }
-        let epoch = compiled.snapshot().epoch();
+        let snapshot = Arc::clone(compiled.snapshot());
         *router = compiled;
         drop(router);
-        self.gate.lock().fetched(self.now(), epoch);
+        self.pulse.lock().handle_snapshot(self.now(), &snapshot);
+        self.gate.lock().fetched(self.now(), snapshot.epoch());
         Ok(true)
     }
 
@@ -149,6 +156,20 @@ impl Client {
             return plan;
         }
         self.gate.lock().lease(plan)
+    }
+
+    /// How its operations went over the last half minute, and the stores that they asked. The
+    /// baseline is what was before the first wave that it has heard of. Hand it to the coordinator
+    /// by [`Observer::health`](crate::runner::Observer::health).
+    pub fn health(&self) -> Health {
+        let shadows = self.shadow_figures();
+        let mut pulse = self.pulse.lock();
+        pulse.handle_timeout(self.now());
+        Health {
+            shadow_compared: Some(shadows.same + shadows.mismatches),
+            shadow_mismatches: Some(shadows.mismatches),
+            ..pulse.health()
+        }
     }
 
     fn now(&self) -> Instant {
@@ -215,7 +236,8 @@ impl Client {
 
     fn send(&self, attempt: &Attempt, key: &[u8], content: Content<'_>) -> (Reply, Option<Found>) {
         let store = self.stores.read().get(&attempt.shard).cloned();
-        match store {
+        let began = Clock::now();
+        let (reply, found) = match store {
             // Whoever froze between the decision and here doesn't send any more.
             Some(_) if attempt.is_over(self.now()) => (Reply::Failed(Failure::NotSent), None),
             Some(store) => {
@@ -223,7 +245,25 @@ impl Client {
                 (response.reply, response.found)
             }
             None => (Reply::Failed(Failure::NotSent), None),
+        };
+        let (now, took) = (self.now(), micros(began.elapsed()));
+        let failed = matches!(reply, Reply::Failed(failure) if is_silent(failure));
+        let mut pulse = self.pulse.lock();
+        pulse.handle_request(now, attempt.shard, took, failed);
+        // A refused one is sent again; what it comes to then is what counts.
+        let refused = matches!(reply, Reply::Refused(_));
+        if matches!(attempt.kind, AttemptKind::Apply { .. }) && !refused {
+            pulse.handle_mirror(now, failed);
         }
+        (reply, found)
+    }
+}
+
+/// Whether the store didn't answer: one that rejects a request has.
+const fn is_silent(failure: Failure) -> bool {
+    match failure {
+        Failure::NotSent | Failure::MaybeApplied => true,
+        Failure::Rejected => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Instant as Clock;
 
 use parking_lot::Mutex;
 use ringshift::driver::{TransactionEnvironment, drive_transaction};
@@ -11,7 +12,8 @@ use ringshift::{
 };
 
 use crate::client::keyspace::{ClientKeyspace, block_on};
-use crate::client::sleep_until;
+use crate::client::{is_silent, sleep_until};
+use crate::runner::micros;
 use crate::store::{Change, Content, Found, OperationKey};
 
 /// A transaction that is committed.
@@ -143,6 +145,7 @@ impl ClientKeyspace<'_> {
         work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<Committed<T>, TransactFailure<E>> {
         let client = self.client;
+        let began = Clock::now();
         let (number, op) = client.next_operation();
         let policy = Policy {
             seed: client.name ^ number,
@@ -162,6 +165,17 @@ impl ClientKeyspace<'_> {
             .map_err(|error| TransactFailure::Failed(error.into()))?;
         let mut transaction = Transaction::new(pinned, policy, true, client.now());
         let outcome = block_on(drive_transaction(&mut transaction, &world));
+        // Somebody else's change is an answer, as it is for a put-if.
+        let failed = match &outcome {
+            TransactionOutcome::Failed(TransactionError::Conflict { .. })
+            | TransactionOutcome::Done { .. }
+            | TransactionOutcome::RolledBack => false,
+            TransactionOutcome::Failed(_) => true,
+        };
+        let took = micros(began.elapsed());
+        let mut pulse = client.pulse.lock();
+        pulse.handle_operation(client.now(), took, failed);
+        drop(pulse);
         let (runs, worked) = world.worked.into_inner();
         match (outcome, worked) {
             (TransactionOutcome::Failed(error), _) => Err(TransactFailure::Failed(error)),
@@ -208,7 +222,13 @@ impl<W, T, E> World<'_, W, T, E> {
             (key, content)
         });
         let requests: Vec<_> = requests.collect();
+        let began = Clock::now();
         let response = store.batch(batch, &requests);
+        let took = micros(began.elapsed());
+        let failed = matches!(response.reply, BatchReply::Failed(failure) if is_silent(failure));
+        let mut pulse = client.pulse.lock();
+        pulse.handle_request(client.now(), batch.shard, took, failed);
+        drop(pulse);
         if let (BatchReply::Done(replies), true) = (&response.reply, batch.begins()) {
             let read = replies.iter().zip(response.found);
             *rows = read

@@ -78,7 +78,9 @@ impl Coordinator {
     pub(super) fn verdicts(&self, wave: &Wave) -> Vec<Verdict> {
         let own = self.watch.own;
         let shards = [wave.from, wave.to];
-        self.settings.gates.judge(self.health(), own, &shards)
+        self.settings
+            .gates
+            .judge(self.health().as_ref(), own, &shards)
     }
 
     /// Waits, and remembers since when and for what. Hours and consent don't try the patience.

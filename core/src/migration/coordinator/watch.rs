@@ -12,7 +12,7 @@ use crate::migration::calendar::WallClock;
 use crate::migration::checker::{CheckFigures, Checker};
 use crate::migration::command::Answer;
 use crate::migration::coordinator::run::Run;
-use crate::migration::coordinator::{Coordinator, Task};
+use crate::migration::coordinator::{Coordinator, Ending, Task};
 use crate::migration::gates::{Health, OwnFacts, Verdict};
 use crate::migration::log::Wish;
 use crate::migration::moves::{Move, Stage};
@@ -70,6 +70,8 @@ pub struct Held {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Watch {
     pub(super) health: Option<(Instant, Health)>,
+    /// What whoever carries the commands out has seen of the stores.
+    pub(super) seen: Option<(Instant, Health)>,
     pub(super) clock: Option<WallClock>,
     pub(super) pace: Pace,
     pub(super) checker: Checker,
@@ -88,14 +90,43 @@ impl Coordinator {
     /// asked next.
     pub fn handle_health(&mut self, now: Instant, health: Health) {
         self.now = self.now.max(now);
+        self.watch.health = Some((self.now, health));
+        self.follow();
+    }
+
+    /// What whoever carries the commands out sees of the stores: of a
+    /// [`StoreWatch`](crate::migration::StoreWatch), say. It counts where
+    /// [`handle_health`](Self::handle_health) says nothing, and a store that is sick by either is.
+    pub fn handle_seen(&mut self, now: Instant, seen: Health) {
+        self.now = self.now.max(now);
+        self.watch.seen = Some((self.now, seen));
+        self.follow();
+    }
+
+    /// The throttle goes by the health of now, and what waits is looked at again.
+    fn follow(&mut self) {
         let settings = &self.settings;
-        if let (Some(p99), Some(limit)) = (health.p99_us, settings.gates.p99_limit(&health)) {
+        if let Some(health) = self.health()
+            && let (Some(p99), Some(limit)) = (health.p99_us, settings.gates.p99_limit(&health))
+        {
             let baseline = health.baseline_p99_us.map(u64::from);
             let pace = &mut self.watch.pace;
             pace.handle_p99(self.now, &settings.throttle, p99.into(), limit, baseline);
         }
-        self.watch.health = Some((self.now, health));
         self.wake();
+    }
+
+    /// Whether the stores are to be looked after.
+    pub(in crate::migration) fn watches_stores(&self) -> bool {
+        self.settings.gates.watch_stores
+    }
+
+    /// How its work ended; `None` while it lasts.
+    pub fn ended(&self) -> Option<&Ending> {
+        match &self.task {
+            Task::Over(ending) => Some(ending),
+            Task::Office(_) | Task::Idle | Task::Move(_) | Task::Soak { .. } | Task::Rest => None,
+        }
     }
 
     /// What the clock on the wall shows: milliseconds since 1970-01-01 UTC, and how many minutes
@@ -156,10 +187,17 @@ impl Coordinator {
         });
     }
 
-    /// The newest health that isn't too old.
-    pub(super) fn health(&self) -> Option<&Health> {
-        let (at, health) = self.watch.health.as_ref()?;
-        (self.now.since(*at) <= self.settings.gates.health_ms_max).then_some(health)
+    /// The newest health that isn't too old: what was handed in, with what was seen.
+    pub(super) fn health(&self) -> Option<Health> {
+        let fresh = |known: &Option<(Instant, Health)>| {
+            let (at, health) = known.as_ref()?;
+            let old = self.now.since(*at) > self.settings.gates.health_ms_max;
+            (!old).then(|| health.clone())
+        };
+        match (fresh(&self.watch.health), fresh(&self.watch.seen)) {
+            (Some(given), Some(seen)) => Some(given.with(&seen)),
+            (given, seen) => given.or(seen),
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
