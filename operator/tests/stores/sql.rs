@@ -31,7 +31,7 @@ impl SqlStore {
     }
 }
 
-struct Open<'c>(&'c Connection);
+pub(crate) struct Open<'c>(pub(crate) &'c Connection);
 
 impl Sql for Open<'_> {
     type Error = rusqlite::Error;

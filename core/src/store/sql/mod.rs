@@ -183,8 +183,9 @@ type Fallible<T, E> = Result<T, SqlFault<E>>;
 /// The connection that was lent for a transaction.
 type Lent<'l, E> = dyn Sql<Error = E> + 'l;
 
-/// How many rows one transaction changes at most: a client waits behind it no longer.
-const ROWS_AT_ONCE: usize = 64;
+/// Rows that a store changes in one go before it lets others in: long commands are cut into
+/// pieces of this many, each checked by the guard and atomic on its own.
+pub const ROWS_AT_ONCE: usize = 64;
 
 /// Carries out one of a coordinator's commands for a shard. `chunks` holds what was read until it
 /// is applied elsewhere: one for all shards of a runner.
