@@ -12,7 +12,9 @@ import pytest
 
 from conftest import Peer
 from ringshift import Client, Policy, Snapshot
+from ringshift._ringshift import sqlite_command
 from ringshift.errors import DisposedError, OperationFailedError, StoreError, VersionConflictError
+from ringshift.migrate import Chunks, home_installs
 from ringshift.stores import _sqlite_file as files
 from ringshift.stores import sqlite
 from ringshift.topology import fixed
@@ -319,3 +321,32 @@ def test_a_forked_process_has_connections_and_names_of_its_own(tmp_path: Path) -
         assert orders.get(f"c{n}").value == b"1"
         assert orders.get(f"p{n}").value == b"parent"
     client.close()
+
+
+def test_a_chunk_that_is_put_while_another_is_read_stays_held(tmp_path: Path) -> None:
+    store, chunks = store_of("sqlite", tmp_path, SNAPSHOT), Chunks()
+    shard, other = (shard.id for shard in SNAPSHOT.shards[:2])
+    (home,) = home_installs(SNAPSHOT, shard)
+    wave = {"row": {**home["row"], "domain": home["row"]["domain"] + 1}, "claims": []}
+    install = {"shard": other, "term": 2, "rows": [wave]}
+    assert store.command({"install": install}, chunks) == "done"
+
+    def fence(row: Any) -> dict[str, int]:
+        return {"domain": row["row"]["domain"], "epoch": row["row"]["epoch"]}
+
+    def changes(shard: int, row: Any, chunk: int) -> Any:
+        given = {"shard": shard, "fence": fence(row), "after": 0, "limit": 9, "chunk": chunk}
+        return {"changes": given}
+
+    with store.file(shard).control() as run:
+
+        def meanwhile(text: str, parameters: list[object]) -> Any:
+            if text == "COMMIT":
+                assert "changes" in store.command(changes(other, wave, 2), chunks)
+            return run(text, parameters)
+
+        assert "changes" in sqlite_command(meanwhile, changes(shard, home, 1), chunks)
+    for chunk in (1, 2):
+        apply = {"shard": shard, "term": 2, "fence": fence(home), "chunk": chunk}
+        # One that isn't held would be `unreachable`.
+        assert "refused" in store.command({"apply": apply}, chunks)

@@ -162,10 +162,11 @@ export class MemoryShard extends local.MemoryShard {
 
 /**
  * Carries out a coordinator's command on a shard in SQLite. `run` is given a statement and its parameters, runs
- * it to its end and answers its rows; nobody else uses the connection meanwhile.
+ * it and answers its rows, which are read to their end before it is called again; nobody else uses the connection
+ * meanwhile.
  */
 export function sqliteCommand(
-  run: (text: string, parameters: (Uint8Array | bigint | null)[]) => readonly (readonly unknown[])[],
+  run: (text: string, parameters: (Uint8Array | bigint | null)[]) => Iterable<readonly unknown[]>,
   command: Command, chunks: Chunks,
 ): Answer {
   if (typeof run !== 'function') throw check.bad('`run`', 'a function', run);

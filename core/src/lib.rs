@@ -108,6 +108,7 @@ extern crate alloc;
 
 pub mod advise;
 mod balance;
+mod budget;
 mod digest;
 mod directory;
 pub mod driver;

@@ -142,8 +142,8 @@ fn replay(case: &Value) {
             assert_eq!(&step(machine.poll()), expected, "after {event} of {name}");
         }
         // Work, wait and done are the last of their steps, and say the same again.
-        let last = event["then"].as_array().unwrap().last().unwrap();
-        assert_eq!(&step(machine.poll()), last);
+        let settled = event["then"].as_array().unwrap().last().unwrap();
+        assert_eq!(&step(machine.poll()), settled);
     }
     assert!(matches!(machine.poll(), TransactionStep::Done(_)));
 }

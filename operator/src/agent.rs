@@ -15,7 +15,7 @@ use std::time::{Duration, Instant as Clock};
 
 use ringshift::ShardId;
 use ringshift::migration::{
-    Agent, AgentAction, Answer, Command, Coordinator, Ending, Health, Point, StoreWatch,
+    Action, Agent, AgentAction, Answer, Command, Coordinator, Ending, Health, Point, StoreWatch,
 };
 
 use crate::runner::{Event, Runner, is_due, micros, unix_ms};
@@ -103,12 +103,12 @@ pub fn run(
                 let found = runner.topology().standing().ok();
                 agent.handle_standing(runner.now(), found);
             }
-            AgentAction::Do {
+            AgentAction::Act(Action::Do {
                 id,
                 point,
                 wave,
                 command,
-            } => {
+            }) => {
                 let goal = agent.coordinator().and_then(Coordinator::goal);
                 if let Some(coordinator) = agent.coordinator() {
                     join(runner, coordinator, command.shard(), post);
@@ -132,12 +132,12 @@ pub fn run(
                     post.told(&event, coordinator);
                 }
             }
-            AgentAction::Wait { until } => {
+            AgentAction::Act(Action::Wait { until }) => {
                 let ms = until.since(runner.now()).min(NAP_MS);
                 thread::sleep(Duration::from_millis(ms));
                 agent.handle_timeout(runner.now());
             }
-            AgentAction::Ended(ending) => {
+            AgentAction::Act(Action::Over(ending)) => {
                 post.ended(&ending);
                 if once && !matches!(ending, Ending::SteppedDown { .. }) {
                     return Some(ending);

@@ -25,7 +25,7 @@ const ORDER: &[&[&str]] = &[
     &["advise"],
     &["step"],
     &["policy"],
-    &["op", "transaction", "shadow"],
+    &["budget", "op", "transaction", "shadow"],
     &["migration"],
     &["record"],
     &["recipes"],

@@ -224,6 +224,47 @@ class Running:
         raise error_of(outcome.code, text, **facts) from self.cause
 
 
+class Play:
+    """A transaction on its way over a store, but for the waiting."""
+
+    def __init__(self, running: Running, store: object, *, again: bool) -> None:
+        """Ask nothing yet."""
+        self.running = running
+        self.batch = batch_of(store)
+        self.answer: Answer = None
+        """What the last step is answered with."""
+        self._asks = running.asks(again)
+        self._outcome: TransactionOutcome | None = None
+
+    def step(self) -> Ask | None:
+        """What it needs next of the world; None when it is over."""
+        try:
+            ask = self._asks.send(self.answer)
+        except StopIteration as end:
+            self._outcome = end.value
+            return None
+        self.answer = None
+        return ask
+
+    def settle(self) -> None:
+        """Raises what the caller is to hear of as an error."""
+        assert self._outcome is not None
+        self.running.settle(self._outcome)
+
+
+class Block:
+    """A transaction for a `with` block, before it is known how the block waits."""
+
+    def __init__(self, running: Running) -> None:
+        """Begin nothing yet."""
+        self._running = running
+
+    @property
+    def committed(self) -> Committed | None:
+        """What it gave, once it is committed."""
+        return self._running.committed
+
+
 def batch_of(store: object) -> Callable[..., Any]:
     """The store's way to carry batches out; `argument` for a store without one."""
     batch: Callable[..., Any] | None = getattr(store, "batch", None)

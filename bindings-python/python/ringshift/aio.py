@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+from ringshift._aio_store import Own, async_store, called, seconds
+from ringshift._aio_transaction import AsyncPlaying, AsyncTransacting
 from ringshift._base import (
     REFRESH_PATIENCE_MS,
     TRAILING_MAX,
@@ -19,7 +19,6 @@ from ringshift._base import (
     Opened,
     log,
     reads_of,
-    response_of,
     value_bytes,
     value_of,
 )
@@ -33,24 +32,19 @@ from ringshift._ringshift import (
     Policy,
     Shadow,
     Snapshot,
-    TransactionOutcome,
 )
-from ringshift._transaction import Answer as BatchAnswer
-from ringshift._transaction import Running, SendBatch, TrailBatch, Tx, Work, batch_of
+from ringshift._transaction import Running, Tx
 from ringshift._types import (
     AsyncRunner,
     AsyncStore,
     AsyncTopology,
-    BatchResponse,
     Bytes,
     Change,
-    Committed,
     Delete,
     Ended,
     Key,
     Put,
     PutIf,
-    Request,
     Response,
     Store,
     Topology,
@@ -65,62 +59,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 GETS_MAX = 64
 """Keys that one `get_many` asks for at the same time."""
-STORE_THREADS = 4
-"""Threads that serve a store which isn't made for asyncio."""
-
-
-class _Own:
-    """A caller's own function in a store's place."""
-
-    def __init__(self, fn: AsyncRunner) -> None:
-        self._fn = fn
-
-    async def send(self, attempt: Attempt, _request: Request) -> Response:
-        return response_of(await self._fn(attempt))
-
-
-class _Inline:
-    """A store for threads that never waits."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def send(self, attempt: Attempt, request: Request) -> Response:
-        return self._store.send(attempt, request)
-
-    async def batch(self, *asked: Any) -> BatchResponse:
-        return cast(BatchResponse, batch_of(self._store)(*asked))
-
-
-class _Threaded:
-    """A store for threads that does: behind a few threads of its own."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.pool = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="ringshift-store")
-
-    async def send(self, attempt: Attempt, request: Request) -> Response:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.pool, self._store.send, attempt, request)
-
-    async def batch(self, *asked: Any) -> BatchResponse:
-        loop = asyncio.get_running_loop()
-        return cast(
-            BatchResponse, await loop.run_in_executor(self.pool, batch_of(self._store), *asked)
-        )
-
-
-def _async_store(store: Store | AsyncStore) -> AsyncStore:
-    if inspect.iscoroutinefunction(store.send):
-        return cast(AsyncStore, store)
-    store = cast(Store, store)
-    return _Inline(store) if getattr(store, "blocking", True) is False else _Threaded(store)
-
-
-async def _call(fn: Callable[..., object], blocking: bool, *arguments: object) -> Any:
-    if inspect.iscoroutinefunction(fn):
-        return await fn(*arguments)
-    return await asyncio.to_thread(fn, *arguments) if blocking else fn(*arguments)
 
 
 class AsyncClient(Opened):
@@ -139,7 +77,7 @@ class AsyncClient(Opened):
         policy: Policy | None = None,
     ) -> None:
         """Route by `snapshot` until there is a newer one; see `open`."""
-        self._topology, self._store = topology, _async_store(store)
+        self._topology, self._store = topology, async_store(store)
         self._waits = getattr(topology, "blocking", True) is not False
         self._trails: set[asyncio.Task[None]] = set()
         self._shadows: set[asyncio.Task[None]] = set()
@@ -166,7 +104,7 @@ class AsyncClient(Opened):
         Raises what the topology raises, and `topology_missing` when it has no snapshot yet.
         """
         waits = getattr(topology, "blocking", True) is not False
-        fetched: bytes | None = await _call(topology.fetch, waits, 0)
+        fetched: bytes | None = await called(topology.fetch, waits, 0)
         if fetched is None:
             raise error_of("topology_missing", "the topology has no snapshot yet; make one first")
         client = cls(Snapshot.decode(fetched), topology=topology, store=store, policy=policy)
@@ -249,19 +187,14 @@ class AsyncClient(Opened):
             elif isinstance(ask, Sleep):
                 await self._sleep(ask.until)
             elif isinstance(ask, Refresh):
-                try:
-                    async with asyncio.timeout(_seconds(self._base.left(ask.until))):
-                        await self._refresh(ask.newer_than)
-                    answer = True
-                except TimeoutError:
-                    pass
+                answer = await self._refreshed(ask)
             elif trailing is not None:
                 trailing.append(ask.attempt)
 
     async def _send(self, call: Call, store: AsyncStore, ask: Send) -> Response | None:
         """The reply; None when `until` came first, and the request was cancelled."""
         request = self._base.request(call, ask.attempt, ask.found, ask.until)
-        limit = asyncio.timeout(_seconds(request.timeout_ms))
+        limit = asyncio.timeout(seconds(request.timeout_ms))
         began = time.monotonic_ns()
         response: Response | None
         try:
@@ -276,6 +209,15 @@ class AsyncClient(Opened):
     async def _sleep(self, until: int | None) -> None:
         left = self._base.left(until)
         await asyncio.sleep(3600 if left is None else left / 1000)
+
+    async def _refreshed(self, ask: Refresh) -> bool | None:
+        """True when there is a map to look at; None when `until` came first."""
+        try:
+            async with asyncio.timeout(seconds(self._base.left(ask.until))):
+                await self._refresh(ask.newer_than)
+        except TimeoutError:
+            return None
+        return True
 
     async def _refresh(self, newer_than: int) -> None:
         """One refresh for all tasks that want one.
@@ -298,7 +240,7 @@ class AsyncClient(Opened):
     async def _fetch(self) -> None:
         fetched: bytes | BaseException | None
         try:
-            fetched = await _call(self._topology.fetch, self._waits, self.epoch)
+            fetched = await called(self._topology.fetch, self._waits, self.epoch)
         except BaseException as error:
             fetched = error
         self._base.fetched(fetched)
@@ -320,10 +262,10 @@ class AsyncClient(Opened):
         while not self._base.closed:
             try:
                 if watch is not None:
-                    fetched = await _call(watch, True, self.epoch, WATCH_MS)
+                    fetched = await called(watch, True, self.epoch, WATCH_MS)
                 else:
                     await asyncio.sleep(WATCH_MS / 1000)
-                    fetched = await _call(self._topology.fetch, self._waits, self.epoch)
+                    fetched = await called(self._topology.fetch, self._waits, self.epoch)
                 if fetched is not None:
                     self.install(fetched)
             except Exception as error:
@@ -391,7 +333,7 @@ class AsyncKeyspace(Routing):
         `fn` may be called several times, and once more in the background for a mirror write that
         nobody waits for. Raises as the other methods do.
         """
-        return await self._client._run(self._keyspace, key, None, reads_of(kind), _Own(fn))
+        return await self._client._run(self._keyspace, key, None, reads_of(kind), Own(fn))
 
     def transaction(self, keys: Iterable[Key]) -> AsyncTransacting:
         """Reads and changes several keys of one shard together: see `ClientKeyspace.transaction`.
@@ -435,100 +377,3 @@ def _keep(tasks: set[asyncio.Task[None]], work: Coroutine[object, object, None])
     task = asyncio.ensure_future(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-def _seconds(ms: int | None) -> float | None:
-    return None if ms is None else ms / 1000
-
-
-class AsyncPlaying:
-    """Plays a transaction over a client's store."""
-
-    def __init__(self, client: AsyncClient, running: Running, *, again: bool) -> None:
-        """Ask nothing yet."""
-        self._client = client
-        self._running = running
-        self._batch = batch_of(client._store)
-        self._asks = running.asks(again)
-        self._outcome: TransactionOutcome | None = None
-        self.answer: BatchAnswer = None
-
-    async def to_work(self) -> bool:
-        """Goes on to the caller's turn; False when the transaction is over."""
-        client = self._client
-        while True:
-            try:
-                ask = self._asks.send(self.answer)
-            except StopIteration as end:
-                self._outcome = end.value
-                return False
-            self.answer = None
-            if isinstance(ask, Work):
-                return True
-            if isinstance(ask, Sleep):
-                await client._sleep(ask.until)
-            elif isinstance(ask, Refresh):
-                try:
-                    async with asyncio.timeout(_seconds(client._base.left(ask.until))):
-                        await client._refresh(ask.newer_than)
-                    self.answer = True
-                except TimeoutError:
-                    pass
-            elif isinstance(ask, TrailBatch):
-                # Sent before the answer; catch-up carries what it can't.
-                until = client._base.now() + self._running.policy.attempt_ms
-                await self._send(SendBatch(ask.batch, ask.requests, until))
-            else:
-                self.answer = await self._send(ask)
-
-    async def _send(self, ask: SendBatch) -> BatchResponse | None:
-        limit = asyncio.timeout(_seconds(self._client._base.left(ask.until)))
-        try:
-            async with limit:
-                answer: BatchResponse = await self._batch(ask.batch, ask.requests)
-                return answer
-        except Exception as error:
-            if limit.expired() and isinstance(error, TimeoutError):
-                return None
-            return self._running.lost(error)
-
-    async def end(self, commit: bool) -> None:
-        """Ends the caller's turn for good."""
-        self.answer = commit
-        await self.to_work()
-
-    def settle(self) -> None:
-        """Raises what the caller is to hear of as an error."""
-        assert self._outcome is not None
-        self._running.settle(self._outcome)
-
-
-class AsyncTransacting:
-    """A transaction, for an `async with` block."""
-
-    def __init__(self, client: AsyncClient, running: Running) -> None:
-        """Begin nothing yet."""
-        self._running = running
-        self._playing = AsyncPlaying(client, running, again=False)
-
-    @property
-    def committed(self) -> Committed | None:
-        """What it gave, once it is committed."""
-        return self._running.committed
-
-    async def __aenter__(self) -> Tx:
-        """Read the keys."""
-        if not await self._playing.to_work():
-            self._playing.settle()
-        return self._running.tx
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Commit, or change nothing when the block has raised."""
-        await self._playing.end(kind is None)
-        if kind is None:
-            self._playing.settle()

@@ -35,14 +35,11 @@ from ringshift._ringshift import (
     Policy,
     Shadow,
     Snapshot,
-    TransactionOutcome,
 )
-from ringshift._transaction import Answer as BatchAnswer
-from ringshift._transaction import Running, TrailBatch, Tx, Work, batch_of
+from ringshift._transaction import Block, Play, Running, TrailBatch, Tx, Work
 from ringshift._types import (
     Bytes,
     Change,
-    Committed,
     Delete,
     Ended,
     Key,
@@ -366,28 +363,18 @@ class ClientKeyspace(Routing):
         return client._base.written(ended)
 
 
-class Playing:
+class Playing(Play):
     """Plays a transaction over a client's store."""
 
     def __init__(self, client: Client, running: Running, *, again: bool) -> None:
         """Ask nothing yet."""
+        super().__init__(running, client._store, again=again)
         self._client = client
-        self._running = running
-        self._batch = batch_of(client._store)
-        self._asks = running.asks(again)
-        self._outcome: TransactionOutcome | None = None
-        self.answer: BatchAnswer = None
 
     def to_work(self) -> bool:
         """Goes on to the caller's turn; False when the transaction is over."""
-        client, running = self._client, self._running
-        while True:
-            try:
-                ask = self._asks.send(self.answer)
-            except StopIteration as end:
-                self._outcome = end.value
-                return False
-            self.answer = None
+        client = self._client
+        while (ask := self.step()) is not None:
             if isinstance(ask, Work):
                 return True
             if isinstance(ask, Sleep):
@@ -398,35 +385,26 @@ class Playing:
             else:
                 # What nobody waits for is sent before the answer, too; catch-up carries the rest.
                 try:
-                    self.answer = self._batch(ask.batch, ask.requests)
+                    self.answer = self.batch(ask.batch, ask.requests)
                 except Exception as error:
-                    self.answer = running.lost(error)
+                    self.answer = self.running.lost(error)
                 if isinstance(ask, TrailBatch):
                     self.answer = None
+        return False
 
     def end(self, commit: bool) -> None:
         """Ends the caller's turn for good."""
         self.answer = commit
         self.to_work()
 
-    def settle(self) -> None:
-        """Raises what the caller is to hear of as an error."""
-        assert self._outcome is not None
-        self._running.settle(self._outcome)
 
-
-class Transacting:
+class Transacting(Block):
     """A transaction, for a `with` block."""
 
     def __init__(self, client: Client, running: Running) -> None:
         """Begin nothing yet."""
-        self._running = running
+        super().__init__(running)
         self._playing = Playing(client, running, again=False)
-
-    @property
-    def committed(self) -> Committed | None:
-        """What it gave, once it is committed."""
-        return self._running.committed
 
     def __enter__(self) -> Tx:
         """Read the keys."""

@@ -10,10 +10,9 @@ use alloc::sync::Arc;
 
 use serde::Serialize;
 
-use crate::ids::{DomainId, Term};
-use crate::migration::command::{Answer, Command, CommandId};
+use crate::ids::Term;
+use crate::migration::command::{Answer, CommandId};
 use crate::migration::coordinator::{Action, Coordinator, Ending, LEAD_MS};
-use crate::migration::moves::Point;
 use crate::migration::settings::Settings;
 use crate::time::Instant;
 
@@ -22,29 +21,14 @@ use crate::time::Instant;
 #[serde(rename_all = "kebab-case")]
 #[expect(
     clippy::large_enum_variant,
-    reason = "a log goes by once a move; a box would be in everybody's way"
+    reason = "a look is rare; a box would be in everybody's way"
 )]
 pub enum AgentAction {
     /// Read the front of the record, and hand what it says to `handle_standing`.
     Look,
-    /// Carry this out and hand the answer to `handle_answer`.
-    Do {
-        /// Names the command to its answer.
-        id: CommandId,
-        /// Where in the migration it stands.
-        point: Point,
-        /// The wave it is about, if it is about one.
-        wave: Option<DomainId>,
-        /// What to do.
-        command: Command,
-    },
-    /// Nothing to do before this moment; then `handle_timeout`.
-    Wait {
-        /// When.
-        until: Instant,
-    },
-    /// A migration that this agent led is over, or it stopped to lead. Told once.
-    Ended(Ending),
+    /// What a coordinator wants. [`Action::Over`] is told once: the migration that this agent led
+    /// is over, or it stopped to lead, and it stands by again.
+    Act(Action),
 }
 
 /// What the front of a record says of its leader.
@@ -67,7 +51,7 @@ pub struct Standing {
 /// All agents of a cluster must be given the same `lease_ms`.
 ///
 /// ```
-/// use ringshift::migration::{Agent, AgentAction, Settings, Standing};
+/// use ringshift::migration::{Action, Agent, AgentAction, Settings, Standing};
 /// use ringshift::{Instant, Term};
 ///
 /// let mut agent = Agent::new(7, Settings::default().into(), Instant::ZERO);
@@ -76,7 +60,7 @@ pub struct Standing {
 /// while !agent.leads() {
 ///     match agent.poll() {
 ///         AgentAction::Look => agent.handle_standing(now, Some(quiet)),
-///         AgentAction::Wait { until } => {
+///         AgentAction::Act(Action::Wait { until }) => {
 ///             now = until;
 ///             agent.handle_timeout(now);
 ///         }
@@ -173,34 +157,21 @@ impl Agent {
     pub fn poll(&mut self) -> AgentAction {
         loop {
             if let Some(ending) = self.ended.take() {
-                return AgentAction::Ended(ending);
+                return AgentAction::Act(Action::Over(ending));
             }
+            let wait = |until| AgentAction::Act(Action::Wait { until });
             let coordinator = match &mut self.state {
                 State::Follow { next, .. } if *next <= self.now => return AgentAction::Look,
-                State::Follow { next, .. } => return AgentAction::Wait { until: *next },
-                State::Stuck { until, .. } => return AgentAction::Wait { until: *until },
+                State::Follow { next, .. } => return wait(*next),
+                State::Stuck { until, .. } => return wait(*until),
                 State::Lead(coordinator) => coordinator,
             };
             match coordinator.poll() {
-                Action::Do {
-                    id,
-                    point,
-                    wave,
-                    command,
-                } => {
-                    return AgentAction::Do {
-                        id,
-                        point,
-                        wave,
-                        command,
-                    };
-                }
+                action @ Action::Do { .. } => return AgentAction::Act(action),
                 // An ending is told when all that goes with it is written down.
                 Action::Wait { until } => {
-                    return match coordinator.take_ending() {
-                        Some(ending) => AgentAction::Ended(ending),
-                        None => AgentAction::Wait { until },
-                    };
+                    let ending = coordinator.take_ending().map(Action::Over);
+                    return ending.map_or_else(|| wait(until), AgentAction::Act);
                 }
                 Action::Over(ending @ Ending::Stuck(_)) => {
                     let (term, until) = (coordinator.term(), self.now.after(self.lease_ms()));
@@ -259,6 +230,7 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::command::Command;
 
     fn at(ms: u64) -> Instant {
         Instant::from_millis(ms)
@@ -299,7 +271,7 @@ mod tests {
     fn who_loses_the_term_stands_by_again() {
         let mut agent = agent();
         agent.lead(Term(3));
-        let AgentAction::Do { id, command, .. } = agent.poll() else {
+        let AgentAction::Act(Action::Do { id, command, .. }) = agent.poll() else {
             return assert!(agent.leads(), "no command");
         };
         assert_eq!(
@@ -310,7 +282,7 @@ mod tests {
             }
         );
         agent.handle_answer(at(1), id, Answer::TermLost { current: Term(3) });
-        let over = AgentAction::Ended(Ending::SteppedDown { term: Term(3) });
+        let over = AgentAction::Act(Action::Over(Ending::SteppedDown { term: Term(3) }));
         assert_eq!(agent.poll(), over);
         assert!(!agent.leads());
         assert_eq!(agent.poll(), AgentAction::Look);

@@ -6,7 +6,7 @@
 mod goal;
 mod react;
 
-use crate::guard::Refusal;
+use crate::budget::Budget;
 use crate::ids::{AttemptId, Epoch};
 use crate::policy::Policy;
 use crate::policy::lease::{MirrorMoved, holds, mirror_moved};
@@ -44,20 +44,9 @@ use goal::Goal;
 // INVARIANT (one stamp): an apply carries the fence under which its version was given or found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operation {
-    policy: Policy,
+    budget: Budget,
     plan: Plan,
     state: State,
-    deadline: Instant,
-    /// Attempts sent; also the last one's number.
-    // INVARIANT (one name): no two attempts share an id. A cap of 2^16 - 1 and one trailing mirror
-    // write fit 32 bits.
-    sent: u32,
-    /// Waits in a row.
-    tries: u16,
-    /// The one refresh for refusals that name no newer epoch is used up.
-    refreshed: bool,
-    /// The last refusal, for the message.
-    last: Option<Refusal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,14 +84,9 @@ impl Operation {
 
     fn new(goal: Goal, plan: Plan, policy: Policy, now: Instant) -> Self {
         Self {
-            policy,
+            budget: Budget::new(policy, now),
             plan,
             state: State::Ready { goal, now },
-            deadline: now.after(policy.deadline_ms.into()),
-            sent: 0,
-            tries: 0,
-            refreshed: false,
-            last: None,
         }
     }
 
@@ -115,7 +99,7 @@ impl Operation {
     #[must_use]
     pub fn poll(&mut self) -> Step {
         match self.state {
-            State::Ready { goal, .. } if self.sent >= self.policy.attempts_max.into() => {
+            State::Ready { goal, .. } if self.budget.is_spent() => {
                 self.state = State::Done(self.outcome_at_end(goal, false));
                 self.poll()
             }
@@ -126,10 +110,7 @@ impl Operation {
             }
             State::Ready { goal, now } => {
                 let attempt = self.attempt(goal, true);
-                let mut until = match self.policy.attempt_ms {
-                    0 => Instant::NEVER,
-                    ms => now.after(ms.into()),
-                };
+                let mut until = self.budget.attempt_until(now);
                 if let Some(leased) = self.plan.leased {
                     until = until.min(now.after(leased.attempt_ms.into()));
                 }
@@ -156,10 +137,10 @@ impl Operation {
                 Step::Refresh { newer_than }
             }
             State::Sent { until, .. } | State::Paused { until, .. } => Step::Wait {
-                until: until.min(self.deadline),
+                until: until.min(self.budget.deadline()),
             },
             State::Refreshing { .. } => Step::Wait {
-                until: self.deadline,
+                until: self.budget.deadline(),
             },
             State::Done(outcome) => Step::Done(outcome),
         }
@@ -255,7 +236,7 @@ impl Operation {
         let goal = goal.restart();
         if moved || (held && !self.is_held(goal, now)) {
             // What says something new of this key is tried at once.
-            self.tries = 0;
+            self.budget.progress();
             self.state = State::Ready { goal, now };
         } else if asked {
             self.state = self.pause(now, goal, BackoffClass::Refresh);
@@ -287,7 +268,7 @@ impl Operation {
     /// Time has passed. Call it at the moment that [`Step::Wait`] named; at other moments it does
     /// nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if now >= self.deadline {
+        if self.budget.is_over(now) {
             self.state = match self.state {
                 State::Ready { goal, .. }
                 | State::Paused { goal, .. }
@@ -316,10 +297,9 @@ impl Operation {
     }
 
     fn attempt(&mut self, goal: Goal, blocking: bool) -> Attempt {
-        self.sent = self.sent.saturating_add(1);
         let (shard, fence, kind) = goal.request(&self.plan);
         Attempt {
-            id: AttemptId(self.sent),
+            id: self.budget.name(),
             shard,
             keyspace: self.plan.keyspace,
             slot: self.plan.slot,

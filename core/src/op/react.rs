@@ -1,13 +1,12 @@
 //! What a reply, or none, does to an operation's state.
 
+use crate::budget::{Next, Refused};
 use crate::guard::Refusal;
 use crate::ids::AttemptId;
 use crate::op::goal::Goal;
 use crate::op::{Operation, State};
 use crate::policy::read::{AfterRead, after_first, after_second};
-use crate::policy::retry::{
-    BackoffClass, Decision, Retry, backoff_ms, on_refusal, on_silence, random,
-};
+use crate::policy::retry::BackoffClass;
 use crate::policy::write::{Accepted, AfterAccept, MirrorRefused, after_accept, mirror_refused};
 use crate::route::ReadPlace;
 use crate::step::{Failure, OperationError, Outcome, Reply};
@@ -23,7 +22,7 @@ impl Operation {
         reply: Reply,
     ) -> State {
         let ready = |goal| State::Ready { goal, now };
-        let tries = core::mem::take(&mut self.tries);
+        let tries = self.budget.progress();
         match (goal, reply) {
             (Goal::Read, _) => {
                 let behind = matches!(self.plan.read, ReadPlace::Fallback { .. });
@@ -95,7 +94,7 @@ impl Operation {
 
     /// After a reply that doesn't answer the question, the wait goes on growing.
     fn senseless(&mut self, now: Instant, goal: Goal, tries: u16) -> State {
-        self.tries = tries;
+        self.budget.no_progress(tries);
         self.failed(now, goal, Failure::MaybeApplied)
     }
 
@@ -126,7 +125,7 @@ impl Operation {
     }
 
     pub(super) fn refused(&mut self, now: Instant, goal: Goal, refusal: Refusal) -> State {
-        self.last = Some(refusal);
+        self.budget.note(refusal);
         if let Goal::Mirror(accepted) = goal {
             return match mirror_refused(&accepted, refusal) {
                 MirrorRefused::Drained => {
@@ -140,9 +139,13 @@ impl Operation {
                 MirrorRefused::BackOff(class) => self.pause(now, goal, class),
             };
         }
-        match on_refusal(refusal, self.plan.snapshot, self.refreshed) {
-            Decision::Retry(retry) => self.retry(now, goal, retry),
-            Decision::WrongRole { current } => {
+        match self.budget.refused(now, self.plan.snapshot, refusal) {
+            Refused::Outdated { newer_than } => {
+                let goal = goal.restart();
+                State::Stale { goal, newer_than }
+            }
+            Refused::GoOn(next) => Self::next(goal, next),
+            Refused::WrongRole { current } => {
                 let (shard, _, _) = goal.request(&self.plan);
                 State::Done(match goal {
                     // An earlier attempt may have done it.
@@ -162,7 +165,7 @@ impl Operation {
 
     pub(super) fn failed(&mut self, now: Instant, goal: Goal, failure: Failure) -> State {
         match (goal, failure) {
-            (Goal::Write, Failure::MaybeApplied) if self.policy.confirm => {
+            (Goal::Write, Failure::MaybeApplied) if self.budget.confirms() => {
                 self.pause(now, Goal::Confirm, BackoffClass::Unavailable)
             }
             // Never sent twice: the first one may yet arrive.
@@ -187,8 +190,8 @@ impl Operation {
                 Failure::NotSent | Failure::MaybeApplied,
             )
             | (Goal::Write, Failure::NotSent) => {
-                let retry = on_silence(self.plan.snapshot, self.refreshed);
-                self.retry(now, goal, retry)
+                let next = self.budget.silent(now, self.plan.snapshot);
+                Self::next(goal, next)
             }
             // The stamp stays, so no newer map sends it elsewhere.
             (Goal::Mirror(_), Failure::NotSent | Failure::MaybeApplied) => {
@@ -197,27 +200,17 @@ impl Operation {
         }
     }
 
-    fn retry(&mut self, now: Instant, goal: Goal, retry: Retry) -> State {
+    fn next(goal: Goal, next: Next) -> State {
         let goal = goal.restart();
-        match retry {
-            Retry::Refresh {
-                newer_than,
-                conditional,
-            } => {
-                self.refreshed |= conditional;
-                State::Stale { goal, newer_than }
-            }
-            Retry::BackOff(class) => self.pause(now, goal, class),
+        match next {
+            Next::Refresh { newer_than } => State::Stale { goal, newer_than },
+            Next::Pause { until } => State::Paused { goal, until },
         }
     }
 
     pub(super) fn pause(&mut self, now: Instant, goal: Goal, class: BackoffClass) -> State {
-        let wait = backoff_ms(class, self.tries, random(self.policy.seed, self.sent));
-        self.tries = self.tries.saturating_add(1);
-        State::Paused {
-            goal,
-            until: now.after(wait),
-        }
+        let until = self.budget.pause(now, class);
+        State::Paused { goal, until }
     }
 
     /// The outcome when nothing more can be tried; `in_flight` says that an attempt for `goal` has
@@ -233,7 +226,7 @@ impl Operation {
             | Goal::LookBehind
             | Goal::Repair { .. }
             | Goal::Write
-            | Goal::Push { .. } => OperationError::Deadline { last: self.last },
+            | Goal::Push { .. } => self.budget.exceeded(),
         })
     }
 }

@@ -5,7 +5,7 @@ mod reads;
 mod writes;
 
 use super::*;
-use crate::guard::Fence;
+use crate::guard::{Fence, Refusal};
 use crate::ids::{DomainId, KeyspaceId, ShardId, Slot, Version};
 use crate::route::ReadPlace;
 use crate::step::{AttemptKind, Failure, Payload};

@@ -176,7 +176,7 @@ impl Transaction {
     pub(super) fn leg_lost(&mut self, now: Instant) -> State {
         if !self.writes() {
             // It must not be shown; nothing was changed.
-            return self.rerouted(now, self.last);
+            return self.rerouted(now, self.budget.last());
         }
         let error = OperationError::Indeterminate { version: None };
         State::Done(TransactionOutcome::Failed(TransactionError::Operation(

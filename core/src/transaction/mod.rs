@@ -13,7 +13,7 @@ mod step;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::guard::Refusal;
+use crate::budget::Budget;
 use crate::ids::{AttemptId, Epoch, Version};
 use crate::pin::{PinError, Pinned};
 use crate::policy::Policy;
@@ -64,20 +64,11 @@ pub use step::*;
 // INVARIANT (one stamp): an apply carries the fence under which its version was given or found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Transaction {
-    policy: Policy,
+    budget: Budget,
     pinned: Pinned,
     /// Whether the caller's work may be asked for again.
     again: bool,
     state: State,
-    deadline: Instant,
-    /// Batches sent; also the last one's number.
-    sent: u32,
-    /// Waits in a row.
-    tries: u16,
-    /// The one refresh for refusals that name no newer epoch is used up.
-    refreshed: bool,
-    /// The last refusal, for the message.
-    last: Option<Refusal>,
     /// The last conflict, where work is asked for again.
     conflict: Option<(usize, Option<Version>)>,
     /// What was read, by which batch.
@@ -135,17 +126,12 @@ impl Transaction {
     /// nothing changed. The policy's budget is for all of it, the caller's work included.
     pub fn new(pinned: Pinned, policy: Policy, again: bool, now: Instant) -> Self {
         Self {
-            policy,
+            budget: Budget::new(policy, now),
             again,
             state: State::Ready {
                 goal: Goal::Begin,
                 now,
             },
-            deadline: now.after(policy.deadline_ms.into()),
-            sent: 0,
-            tries: 0,
-            refreshed: false,
-            last: None,
             conflict: None,
             seen: Vec::new(),
             seen_by: AttemptId(0),
@@ -166,16 +152,13 @@ impl Transaction {
     #[must_use]
     pub fn poll(&mut self) -> TransactionStep {
         match self.state {
-            State::Ready { goal, .. } if self.sent >= self.policy.attempts_max.into() => {
+            State::Ready { goal, .. } if self.budget.is_spent() => {
                 self.state = self.at_end(goal, false);
                 self.poll()
             }
             State::Ready { goal, now } => {
                 let batch = self.batch(goal);
-                let until = match self.policy.attempt_ms {
-                    0 => Instant::NEVER,
-                    ms => now.after(ms.into()),
-                };
+                let until = self.budget.attempt_until(now);
                 let id = batch.id;
                 self.state = State::Sent { goal, id, until };
                 TransactionStep::Send(batch)
@@ -201,10 +184,10 @@ impl Transaction {
                 found_by: self.seen_by,
             },
             State::Sent { until, .. } | State::Paused { until, .. } => TransactionStep::Wait {
-                until: until.min(self.deadline),
+                until: until.min(self.budget.deadline()),
             },
             State::Refreshing { .. } => TransactionStep::Wait {
-                until: self.deadline,
+                until: self.budget.deadline(),
             },
             State::Done(ref outcome) => TransactionStep::Done(outcome.clone()),
         }
@@ -215,7 +198,7 @@ impl Transaction {
         if self.state != State::Working {
             return;
         }
-        if now >= self.deadline {
+        if self.budget.is_over(now) {
             self.state = self.at_end(Goal::Begin, false);
             return;
         }
@@ -303,7 +286,7 @@ impl Transaction {
             // What it was given was read under other fences.
             Goal::Commit if moved => self.rerouted(now, None),
             Goal::Begin | Goal::Confirm if moved => {
-                self.tries = 0;
+                self.budget.progress();
                 State::Ready { goal, now }
             }
             _ if asked => self.pause(now, goal, BackoffClass::Refresh),
@@ -333,7 +316,7 @@ impl Transaction {
     /// Time has passed. Call it at the moment that [`TransactionStep::Wait`] named; at other
     /// moments it does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if now >= self.deadline {
+        if self.budget.is_over(now) {
             self.state = match self.state {
                 State::Ready { goal, .. }
                 | State::Paused { goal, .. }
@@ -361,8 +344,7 @@ impl Transaction {
     }
 
     fn batch(&mut self, goal: Goal) -> Batch {
-        self.sent = self.sent.saturating_add(1);
-        let id = AttemptId(self.sent);
+        let id = self.budget.name();
         if let (Goal::Leg, Some(leg)) = (goal, self.legs.first()) {
             return leg.batch(id, &self.pinned, self.seen_by);
         }
@@ -431,7 +413,7 @@ impl Transaction {
         } else if let Some((key, found)) = self.conflict {
             TransactionError::Conflict { key, found }
         } else {
-            TransactionError::Operation(OperationError::Deadline { last: self.last })
+            TransactionError::Operation(self.budget.exceeded())
         };
         State::Done(TransactionOutcome::Failed(error))
     }

@@ -3,12 +3,11 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::budget::{Next, Refused};
 use crate::guard::Refusal;
 use crate::ids::{AttemptId, Version};
 use crate::pin::PinError;
-use crate::policy::retry::{
-    BackoffClass, Decision, Retry, backoff_ms, on_refusal, on_silence, random,
-};
+use crate::policy::retry::BackoffClass;
 use crate::step::{Failure, OperationError, Reply};
 use crate::time::Instant;
 use crate::transaction::{Goal, State, Transaction, TransactionError, TransactionOutcome};
@@ -59,14 +58,14 @@ impl Transaction {
         }
         match goal {
             Goal::Begin => {
-                self.tries = 0;
+                self.budget.progress();
                 (self.seen, self.seen_by) = (replies, id);
                 State::Working
             }
             Goal::Commit => self.committed(now, &replies, false),
             Goal::Confirm => self.committed(now, &replies, true),
             Goal::Leg => {
-                self.tries = 0;
+                self.budget.progress();
                 self.leg_done(now)
             }
         }
@@ -80,7 +79,7 @@ impl Transaction {
             // Overwritten, all of it, or removed, or yet to arrive.
             return indeterminate();
         }
-        self.tries = 0;
+        self.budget.progress();
         let touched = self.uses.iter().enumerate();
         let touched: Vec<usize> = touched
             .filter(|(_, used)| used.write || (used.read && !asked))
@@ -133,22 +132,14 @@ impl Transaction {
     }
 
     pub(super) fn refused(&mut self, now: Instant, goal: Goal, refusal: Refusal) -> State {
-        self.last = Some(refusal);
+        self.budget.note(refusal);
         if goal == Goal::Leg {
             return self.leg_refused(now, refusal);
         }
-        match (
-            goal,
-            on_refusal(refusal, self.pinned.snapshot, self.refreshed),
-        ) {
-            // The shard has gone on to another epoch: nothing can be committed under this one.
-            (
-                Goal::Commit,
-                Decision::Retry(Retry::Refresh {
-                    newer_than,
-                    conditional: false,
-                }),
-            ) => {
+        let refused = self.budget.refused(now, self.pinned.snapshot, refusal);
+        match (goal, refused) {
+            // Nothing can be committed under this epoch.
+            (Goal::Commit, Refused::Outdated { newer_than }) => {
                 if !self.again {
                     let last = Some(refusal);
                     return over(TransactionError::Retryable { last });
@@ -159,9 +150,10 @@ impl Transaction {
                     newer_than,
                 }
             }
-            (_, Decision::Retry(retry)) => self.retry(now, goal, retry),
-            (Goal::Confirm, Decision::WrongRole { .. }) => indeterminate(),
-            (_, Decision::WrongRole { current }) => {
+            (_, Refused::Outdated { newer_than }) => State::Stale { goal, newer_than },
+            (_, Refused::GoOn(next)) => Self::next(goal, next),
+            (Goal::Confirm, Refused::WrongRole { .. }) => indeterminate(),
+            (_, Refused::WrongRole { current }) => {
                 let shard = self.pinned.shard;
                 let error = OperationError::WrongRole { shard, current };
                 over(TransactionError::Operation(error))
@@ -171,7 +163,7 @@ impl Transaction {
 
     pub(super) fn failed(&mut self, now: Instant, goal: Goal, failure: Failure) -> State {
         match (goal, failure) {
-            (Goal::Commit, Failure::MaybeApplied) if self.policy.confirm => {
+            (Goal::Commit, Failure::MaybeApplied) if self.budget.confirms() => {
                 self.pause(now, Goal::Confirm, BackoffClass::Unavailable)
             }
             // Never sent twice: the first one may yet arrive.
@@ -184,8 +176,8 @@ impl Transaction {
             }
             (Goal::Begin | Goal::Confirm, Failure::NotSent | Failure::MaybeApplied)
             | (Goal::Commit, Failure::NotSent) => {
-                let retry = on_silence(self.pinned.snapshot, self.refreshed);
-                self.retry(now, goal, retry)
+                let next = self.budget.silent(now, self.pinned.snapshot);
+                Self::next(goal, next)
             }
             // The stamp stays, so no newer map sends it elsewhere.
             (Goal::Leg, Failure::NotSent | Failure::MaybeApplied) => {
@@ -194,26 +186,16 @@ impl Transaction {
         }
     }
 
-    fn retry(&mut self, now: Instant, goal: Goal, retry: Retry) -> State {
-        match retry {
-            Retry::Refresh {
-                newer_than,
-                conditional,
-            } => {
-                self.refreshed |= conditional;
-                State::Stale { goal, newer_than }
-            }
-            Retry::BackOff(class) => self.pause(now, goal, class),
+    fn next(goal: Goal, next: Next) -> State {
+        match next {
+            Next::Refresh { newer_than } => State::Stale { goal, newer_than },
+            Next::Pause { until } => State::Paused { goal, until },
         }
     }
 
     pub(super) fn pause(&mut self, now: Instant, goal: Goal, class: BackoffClass) -> State {
-        let wait = backoff_ms(class, self.tries, random(self.policy.seed, self.sent));
-        self.tries = self.tries.saturating_add(1);
-        State::Paused {
-            goal,
-            until: now.after(wait),
-        }
+        let until = self.budget.pause(now, class);
+        State::Paused { goal, until }
     }
 
     /// The keys go elsewhere, and nothing was changed: what was read must be read again.

@@ -7,7 +7,7 @@
 
 use super::*;
 use crate::error::ErrorCode;
-use crate::guard::Fence;
+use crate::guard::{Fence, Refusal};
 use crate::ids::{DomainId, KeyspaceId, ShardId, Slot};
 use crate::route::{Plan, ReadPlace};
 use crate::step::Payload;

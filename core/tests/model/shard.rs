@@ -35,7 +35,7 @@ pub(crate) struct Content {
 
 impl Content {
     /// As a client's request of that kind hands it to a store.
-    pub(crate) fn given(&self, kind: AttemptKind) -> Given<'static> {
+    pub(crate) fn given(self, kind: AttemptKind) -> Given<'static> {
         let op = [self.op; 16];
         let change = if self.value == NOTHING {
             Change::Delete

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use ringshift::DomainId;
 use ringshift::migration::command::ChunkId;
+use ringshift::store::sql::HoldChunks;
 use ringshift::store::{self, StoredRow};
 
 /// The chunks that were read and may still be applied: the newest of each domain.
@@ -33,5 +34,16 @@ impl Chunks {
 
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut store::Chunks) -> T) -> T {
         work(&mut self.held.lock())
+    }
+}
+
+/// The lock is held only while rows are put or got: shards don't wait for each other.
+impl HoldChunks for &Chunks {
+    fn put(&mut self, chunk: ChunkId, domain: DomainId, rows: Vec<StoredRow>) {
+        Chunks::put(self, chunk, domain, rows);
+    }
+
+    fn get(&self, chunk: ChunkId) -> Option<Arc<[StoredRow]>> {
+        Chunks::get(self, chunk)
     }
 }

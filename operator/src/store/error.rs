@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use ringshift::ErrorCode;
 use ringshift::migration::command::ChunkId;
+use ringshift::store::Damaged;
+use ringshift::store::sql::SqlFault;
 
 /// Why a store can't be opened, or couldn't carry something out.
 #[derive(Debug)]
@@ -60,9 +62,19 @@ impl StoreError {
     }
 }
 
-impl From<ringshift::store::Damaged> for StoreError {
-    fn from(damaged: ringshift::store::Damaged) -> Self {
+impl From<Damaged> for StoreError {
+    fn from(damaged: Damaged) -> Self {
         Self::Damaged(damaged.0)
+    }
+}
+
+impl From<SqlFault<Self>> for StoreError {
+    fn from(fault: SqlFault<Self>) -> Self {
+        match fault {
+            SqlFault::Database(error) => error,
+            SqlFault::Damaged(damaged) => damaged.into(),
+            SqlFault::Misdirected(text) => Self::Misdirected(text.to_owned()),
+        }
     }
 }
 

@@ -17,14 +17,11 @@ use ringshift::{Attempt, Batch};
 pub use chunks::Chunks;
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use ringshift::store::sql::ROWS_AT_ONCE;
 pub use ringshift::store::{
     BatchResponse, Change, Content, Found, OperationKey, Response, StoredRow,
 };
 pub use sqlite::{SqliteOptions, SqliteStore};
-
-/// Rows that a store changes in one go before it lets others in: long commands are cut into
-/// pieces of this many, each checked by the guard and atomic on its own.
-pub const ROWS_AT_ONCE: usize = 64;
 
 /// One shard's rows behind its guard.
 ///

@@ -38,7 +38,7 @@ enum Said {
     Attempt(Response),
     Batch(BatchResponse),
     /// With the rows that it has read.
-    Command(Answer, Vec<StoredRow>),
+    Command(Box<Answer>, Vec<StoredRow>),
 }
 
 /// A frame: the length of its bytes, and these.
@@ -101,7 +101,7 @@ impl Remote {
         if let Some((chunk, domain)) = reads(command) {
             chunks.put(chunk, domain, rows);
         }
-        Some(answer)
+        Some(*answer)
     }
 }
 
@@ -191,7 +191,7 @@ fn the_process_that_serves_a_shard() {
     println!("listens on {}", listener.local_addr().unwrap().port());
     for stream in listener.incoming() {
         let store = Arc::clone(&store);
-        thread::spawn(move || answer(&*store, stream?));
+        thread::spawn(move || answer(&store, stream?));
     }
 }
 
@@ -212,7 +212,10 @@ fn answer(store: &SqliteStore, mut stream: TcpStream) -> io::Result<()> {
                 }
                 let answer = store.command(&command, &chunks);
                 let read = reads(&command).and_then(|(chunk, _)| chunks.get(chunk));
-                Said::Command(answer, read.map(|rows| rows.to_vec()).unwrap_or_default())
+                {
+                    let rows = read.map(|rows| rows.to_vec()).unwrap_or_default();
+                    Said::Command(Box::new(answer), rows)
+                }
             }
         };
         let bytes = postcard::to_allocvec(&said).map_err(io::Error::other)?;

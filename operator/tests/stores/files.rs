@@ -3,6 +3,7 @@
 use std::fs;
 
 use ringshift::Reply;
+use ringshift::migration::command::{Answer, ChunkId};
 use ringshift::recipes::sqlite as recipe;
 use ringshift_operator::store::{SqliteStore, StoreError};
 
@@ -128,4 +129,30 @@ fn two_stores_on_one_file_wait_for_each_other() {
     assert_eq!(two.read("a").reply, Reply::Found { version: v(1, 999) });
     one.close();
     assert!(matches!(two.put("a", "x", 5000), Reply::Refused(_)));
+}
+
+/// A purge would look for the key's bytes, and never find the text.
+#[test]
+fn a_value_may_be_text_and_a_key_may_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard.db");
+    let mut shard = Shard::new(Box::new(SqliteStore::open(&path).unwrap()), None);
+    shard.home();
+    shard.put("a", "one", 1);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let change = |text| other.execute(text, []).unwrap();
+
+    change("UPDATE ringshift_row SET value = 'two'");
+    assert!(matches!(
+        shard.changes(0, 9, 1),
+        Answer::Changes { rows: 1, .. }
+    ));
+    let rows = shard.chunks.get(ChunkId(1)).unwrap();
+    assert_eq!(rows[0].value.as_deref(), Some(&b"two"[..]));
+
+    change("UPDATE ringshift_row SET key = 'a'");
+    assert_eq!(shard.changes(0, 9, 2), Answer::Unreachable);
+    assert_eq!(shard.digests(), Answer::Unreachable);
+    let error = shard.store.last_error().unwrap();
+    assert!(error.contains("a key is out of range"), "{error}");
 }

@@ -13,4 +13,5 @@ mod files;
 mod shard;
 mod sql;
 mod threads;
+mod turns;
 mod writes;

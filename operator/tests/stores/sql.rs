@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use ringshift::migration::command::{Answer, Command};
 use ringshift::recipes::sqlite as recipe;
-use ringshift::store::sql::{self, Sql, SqlRows, SqlValue};
+use ringshift::store::sql::{self, EachRow, Sql, SqlFault, SqlValue};
 use ringshift::{Attempt, Batch};
 use ringshift_operator::store::{BatchResponse, Chunks, Content, Response, SqliteStore, Store};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -15,7 +15,6 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 pub(crate) struct SqlStore {
     requests: SqliteStore,
     commands: Mutex<Connection>,
-    chunks: Mutex<ringshift::store::Chunks>,
     fault: Mutex<Option<String>>,
 }
 
@@ -27,47 +26,52 @@ impl SqlStore {
         Self {
             requests,
             commands: Mutex::new(commands),
-            chunks: Mutex::default(),
             fault: Mutex::default(),
         }
     }
 }
 
-struct Open<'c>(&'c Connection);
+pub(crate) struct Open<'c>(pub(crate) &'c Connection);
 
 impl Sql for Open<'_> {
     type Error = rusqlite::Error;
 
-    fn run(&mut self, text: &'static str, parameters: &[SqlValue]) -> rusqlite::Result<SqlRows> {
+    fn run(
+        &mut self,
+        text: &'static str,
+        parameters: &[SqlValue<'_>],
+        each: &mut EachRow<'_>,
+    ) -> Result<(), SqlFault<rusqlite::Error>> {
+        let database = SqlFault::Database;
         if text.starts_with("PRAGMA") {
-            return self.0.execute_batch(text).map(|()| Vec::new());
+            return self.0.execute_batch(text).map_err(database);
         }
-        let mut statement = self.0.prepare_cached(text)?;
+        let mut statement = self.0.prepare_cached(text).map_err(database)?;
         let columns = statement.column_count();
-        let mut found = statement.query(params_from_iter(parameters.iter().map(Given)))?;
-        let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
-            let row = (0..columns).map(|at| {
-                Ok(match row.get_ref(at)? {
-                    ValueRef::Integer(number) => SqlValue::Integer(number),
-                    ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
-                    ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) => SqlValue::Null,
-                })
+        let given = params_from_iter(parameters.iter().map(Given));
+        let mut found = statement.query(given).map_err(database)?;
+        while let Some(row) = found.next().map_err(database)? {
+            let row = (0..columns).map(|at| match row.get_ref(at).unwrap() {
+                ValueRef::Null => SqlValue::Null,
+                ValueRef::Integer(number) => SqlValue::Integer(number),
+                ValueRef::Blob(bytes) => SqlValue::Blob(bytes),
+                ValueRef::Text(bytes) => SqlValue::Text(bytes),
+                ValueRef::Real(_) => panic!("no column is a float"),
             });
-            rows.push(row.collect::<rusqlite::Result<_>>()?);
+            each(&row.collect::<Vec<_>>())?;
         }
-        Ok(rows)
+        Ok(())
     }
 }
 
-struct Given<'v>(&'v SqlValue);
+struct Given<'v>(&'v SqlValue<'v>);
 
 impl ToSql for Given<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self.0 {
             SqlValue::Null => ValueRef::Null,
             SqlValue::Integer(number) => ValueRef::Integer(*number),
-            SqlValue::Blob(bytes) => ValueRef::Blob(bytes),
+            SqlValue::Blob(bytes) | SqlValue::Text(bytes) => ValueRef::Blob(bytes),
         }))
     }
 }
@@ -82,15 +86,8 @@ impl Store for SqlStore {
     }
 
     fn command(&self, command: &Command, chunks: &Chunks) -> Answer {
-        let mut own = self.chunks.lock().unwrap();
         let connection = self.commands.lock().unwrap();
-        let answer = sql::command(&mut Open(&connection), command, &mut own);
-        // Tests look at the chunks that they handed in.
-        if let Command::Changes { chunk, fence, .. } = command
-            && let Some(rows) = own.get(*chunk)
-        {
-            chunks.put(*chunk, fence.domain, rows.to_vec());
-        }
+        let answer = sql::command(&mut Open(&connection), command, &mut &*chunks);
         answer.unwrap_or_else(|fault| {
             *self.fault.lock().unwrap() = Some(fault.to_string());
             Answer::Unreachable

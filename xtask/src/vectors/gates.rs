@@ -192,10 +192,10 @@ fn paces() -> Result<Vec<Value>, String> {
             pace.handle_p99(now, &throttle, p99, limit, baseline);
             let rate = pace.rate(&throttle, None);
             let under = pace.rate(&throttle, Some(700));
-            let mut event =
-                json!({"p99": [at, p99, limit, baseline], "rate": rate, "under": under});
-            event["ready_at"] = json!(pace.ready_at().as_millis());
-            events.push(event);
+            events.push(json!({
+                "p99": [at, p99, limit, baseline], "rate": rate, "under": under,
+                "ready_at": pace.ready_at().as_millis(),
+            }));
             let (rate, rows) = (if n % 3 == 0 { under } else { rate }, n * 37);
             pace.spend(now, rate, rows);
             events.push(json!({

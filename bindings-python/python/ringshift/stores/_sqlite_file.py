@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -16,8 +16,8 @@ from ringshift._ringshift import sqlite_recipe, statements
 from ringshift.errors import RingshiftError, error_of
 
 T = TypeVar("T")
-Run = Callable[[str, list[object]], list[tuple[object, ...]]]
-"""Runs one statement with its parameters, and answers its rows."""
+Run = Callable[[str, list[object]], Iterable[tuple[object, ...]]]
+"""Runs one statement with its parameters, and answers its rows, one by one."""
 SQL = statements()
 RECIPE = sqlite_recipe()
 STATEMENTS_KEPT = 48
@@ -246,8 +246,8 @@ class ShardFile:
                 self._control = connect(self.path)
             connection = self._control
 
-            def run(text: str, parameters: list[object]) -> list[tuple[object, ...]]:
-                return patiently(lambda: connection.execute(text, parameters).fetchall())
+            def run(text: str, parameters: list[object]) -> Iterable[tuple[object, ...]]:
+                return patiently(lambda: connection.execute(text, parameters))
 
             yield run
 

@@ -20,7 +20,7 @@ interface RawDatabase {
 
 interface RawStatement {
   get(parameters: object): object | null | undefined;
-  all(parameters: object): object[];
+  iterate(parameters: object): Iterable<object>;
   run(parameters: object): unknown;
   setReadBigInts?(on: boolean): unknown;
   setReturnArrays?(on: boolean): unknown;
@@ -51,8 +51,8 @@ export class Database {
     return row == null ? undefined : (Object.values(row) as Column[]);
   }
 
-  /** All rows that a statement answers; none for one that answers nothing. */
-  rows(text: string, parameters: Parameter[]): Column[][] {
+  /** The rows that a statement answers, one by one; none for one that answers nothing. */
+  rows(text: string, parameters: Parameter[]): Iterable<Column[]> {
     const { durable, relaxed } = this.recipe;
     if (text === durable || text === relaxed) {
       // These pragmas act when they are compiled.
@@ -60,11 +60,11 @@ export class Database {
       return [];
     }
     const statement = this.#statement(text);
-    if (statement.reader === false) {
+    if (!text.startsWith('SELECT')) {
       statement.run(numbered(parameters));
       return [];
     }
-    return statement.all(numbered(parameters)).map((row) => Object.values(row) as Column[]);
+    return columns(statement.iterate(numbered(parameters)));
   }
 
   run(name: string, ...parameters: Parameter[]): void {
@@ -87,6 +87,10 @@ export class Database {
     }
     return statement;
   }
+}
+
+function* columns(rows: Iterable<object>): Generator<Column[], void> {
+  for (const row of rows) yield Object.values(row) as Column[];
 }
 
 /** Both packages take the parameter `?1` by the name `1`. */

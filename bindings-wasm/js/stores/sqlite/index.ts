@@ -34,8 +34,8 @@ export interface SqliteOptions {
   readonly database?: DatabaseClass | undefined;
 }
 
-/** Runs one statement to its end, and answers its rows; integers are bigints. */
-export type Run = (text: string, parameters: Parameter[]) => Column[][];
+/** Runs one statement, and answers its rows; read them to their end. Integers are bigints. */
+export type Run = (text: string, parameters: Parameter[]) => Iterable<Column[]>;
 
 /** Shards in SQLite files: one connection each, opened when it is first needed. */
 export class SqliteStore implements Store {
@@ -101,7 +101,7 @@ export class SqliteStore implements Store {
     const database = this.#database(shard);
     return (text, parameters) => {
       try {
-        return database.rows(text, parameters);
+        return explaining(database.rows(text, parameters));
       } catch (cause) {
         throw explained(cause, errorNumber(cause));
       }
@@ -150,6 +150,15 @@ function failed(fault: unknown): Response {
   const rejected = number === TOO_BIG || number === CONSTRAINT || error instanceof RangeError;
   const failure = rejected ? 'rejected' : unknown ? 'maybe_applied' : 'not_sent';
   return { reply: { type: 'failed', failure }, error: explained(error, number) };
+}
+
+/** The same rows, and an error on the way to one of them explained. */
+function* explaining(rows: Iterable<Column[]>): Generator<Column[], void> {
+  try {
+    yield* rows;
+  } catch (cause) {
+    throw explained(cause, errorNumber(cause));
+  }
 }
 
 function explained(cause: unknown, number: number): unknown {

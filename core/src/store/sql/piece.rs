@@ -3,56 +3,62 @@
 use alloc::vec::Vec;
 
 use crate::guard::{Access, Fence, Refusal, admit};
-use crate::ids::{Revision, Slot, Term};
+use crate::ids::{Revision, Slot, Term, Version};
 use crate::migration::command::Answer;
 use crate::recipes::sqlite as recipe;
 use crate::store::StoredRow;
 use crate::store::decide::{Decision, Effect};
 use crate::store::look::{Damaged, LOOK_OP, Look};
-use crate::store::sql::{
-    Begin, Fallible, ROWS_AT_ONCE, Sql, SqlFault, SqlValue, blob, domain, int, integer, meta,
-    number, query, revision_number, transaction, version,
+use crate::store::sql::row::{
+    blob, int, integer, key, number, revision_number, value_or_null, version,
 };
+use crate::store::sql::transaction::{Durability, change, domain, first, meta, transaction};
+use crate::store::sql::{Database, Fallible, Lent, ROWS_AT_ONCE, SqlFault, SqlValue, Turn};
 
 /// Puts a chunk's rows, the newer ones only.
-pub(super) fn apply<S: Sql>(
-    sql: &mut S,
+pub(super) fn apply<D: Database>(
+    database: &mut D,
     term: Term,
     fence: Fence,
     rows: &[StoredRow],
-) -> Fallible<Answer, S> {
+) -> Fallible<Answer, D::Error> {
     let access = Access::Copy(term);
     let pieces = rows.len().div_ceil(ROWS_AT_ONCE).max(1);
     let mut left = rows.chunks(ROWS_AT_ONCE);
     for piece in 1..=pieces {
         // The last commit's fsync is for all of them, and for what clients have put here before.
         let last = piece == pieces;
-        let begin = if last { Begin::Durable } else { Begin::Write };
+        let durability = if last {
+            Durability::Durable
+        } else {
+            Durability::Relaxed
+        };
         let rows = left.next().unwrap_or_default();
-        let done = transaction(sql, begin, |sql| {
+        let done = transaction(database, Turn::Rows, durability, |sql| {
             if let (_, Err(refusal)) = domain(sql, fence, access)? {
                 return Ok(Err(refusal));
             }
             if last {
                 let seen = meta(sql)?.term;
-                query(sql, recipe::TERM_SET, &[int(seen.0)])?;
+                change(sql, recipe::TERM_SET, &[int(seen.0)])?;
             }
             apply_piece(sql, fence, access, rows)
         })?;
         if let Err(refusal) = done {
             return Ok(Answer::Refused(refusal));
         }
+        database.changed(rows.len() as u64);
     }
     Ok(Answer::Done)
 }
 
 /// All rows of a piece, or none.
-fn apply_piece<S: Sql>(
-    sql: &mut S,
+fn apply_piece<E>(
+    sql: &mut Lent<'_, E>,
     fence: Fence,
     access: Access,
     rows: &[StoredRow],
-) -> Fallible<Result<(), Refusal>, S> {
+) -> Fallible<Result<(), Refusal>, E> {
     let mut decided: Vec<(&StoredRow, Look, Decision)> = Vec::with_capacity(rows.len());
     for row in rows {
         let look = look(sql, fence, row)?;
@@ -70,51 +76,45 @@ fn apply_piece<S: Sql>(
         revision = put(sql, row, look, revision, decision)?;
     }
     if before.is_some_and(|before| before != revision) {
-        query(sql, recipe::REVISION_SET, &[revision_number(revision)])?;
+        change(sql, recipe::REVISION_SET, &[revision_number(revision)])?;
     }
     Ok(Ok(()))
 }
 
-fn look<S: Sql>(sql: &mut S, fence: Fence, row: &StoredRow) -> Fallible<Look, S> {
+fn look<E>(sql: &mut Lent<'_, E>, fence: Fence, row: &StoredRow) -> Fallible<Look, E> {
     let parameters = [
         int(fence.domain.0),
         int(row.keyspace.0),
         int(row.slot.0),
-        SqlValue::Blob(row.key.clone()),
+        SqlValue::Blob(&row.key),
     ];
-    let rows = query(sql, recipe::LOOK_WRITE, &parameters)?;
-    let columns = rows.first().ok_or(Damaged("the one row of its state"))?;
-    let op = match columns.get(LOOK_OP) {
-        Some(SqlValue::Blob(bytes)) => Some(bytes.as_slice()),
-        Some(SqlValue::Null | SqlValue::Integer(_)) | None => None,
-    };
-    Ok(Look::of_columns(
-        fence.domain,
-        |at| integer(columns, at),
-        op,
-    )?)
+    let look = first(sql, recipe::LOOK_WRITE, &parameters, |columns| {
+        let number = |at| integer(columns, at);
+        Look::of_columns(fence.domain, number, blob(columns, LOOK_OP))
+    })?;
+    look.ok_or(SqlFault::Damaged(Damaged("the one row of its state")))
 }
 
 /// Does to the row what was decided, and answers the revision that is then the last used.
-fn put<S: Sql>(
-    sql: &mut S,
+fn put<E>(
+    sql: &mut Lent<'_, E>,
     row: &StoredRow,
     look: &Look,
     revision: Revision,
     decision: &Decision,
-) -> Fallible<Revision, S> {
+) -> Fallible<Revision, E> {
     // A copy is put or superseded; it never removes.
     let (Effect::Put { version, op, .. }, next) =
         (decision.effect, Revision(revision.0.saturating_add(1)))
     else {
         return Ok(revision);
     };
-    let (keyspace, key) = (int(row.keyspace.0), SqlValue::Blob(row.key.clone()));
+    let (keyspace, key) = (int(row.keyspace.0), SqlValue::Blob(&row.key));
     let (version, at) = (int(version.to_i64()), revision_number(next));
-    let op = SqlValue::Blob(op.to_vec());
-    let value = row.value.clone().map_or(SqlValue::Null, SqlValue::Blob);
+    let op = SqlValue::Blob(&op);
+    let value = value_or_null(row.value.as_deref());
     if look.present.is_some() {
-        query(
+        change(
             sql,
             recipe::ROW_UPDATE,
             &[keyspace, key, version, at, op, value],
@@ -122,31 +122,31 @@ fn put<S: Sql>(
         return Ok(next);
     }
     if let Some(bits) = decision.learned {
-        query(sql, recipe::KEYSPACE_PUT, &[keyspace.clone(), int(bits)])?;
+        change(sql, recipe::KEYSPACE_PUT, &[keyspace, int(bits)])?;
     }
     let stored = int(row.stored_slot);
     let new = [keyspace, key, stored, version, at, op, value];
-    query(sql, recipe::ROW_INSERT, &new)?;
+    change(sql, recipe::ROW_INSERT, &new)?;
     Ok(next)
 }
 
 /// Removes rows that the domain holds: all of them, or tombstones only.
-pub(super) fn remove<S: Sql>(
-    sql: &mut S,
+pub(super) fn remove<D: Database>(
+    database: &mut D,
     fence: Fence,
     access: Access,
     limit: u32,
     release: bool,
-) -> Fallible<Answer, S> {
+) -> Fallible<Answer, D::Error> {
     let limit = limit.max(1);
     let at_once = u32::try_from(ROWS_AT_ONCE).unwrap_or(u32::MAX);
     let mut removed = 0;
     loop {
         let wanted = at_once.min(limit - removed);
-        let rows = transaction(sql, Begin::Write, |sql| {
+        let rows = transaction(database, Turn::Rows, Durability::Relaxed, |sql| {
             let rows = remove_piece(sql, fence, access, wanted)?;
             if release && rows.is_ok_and(|rows| rows < wanted) {
-                query(sql, recipe::RELEASE_SCOPES, &[int(fence.domain.0)])?;
+                change(sql, recipe::RELEASE_SCOPES, &[int(fence.domain.0)])?;
             }
             Ok(rows)
         })?;
@@ -154,6 +154,7 @@ pub(super) fn remove<S: Sql>(
             Ok(rows) => rows,
             Err(refusal) => return Ok(Answer::Refused(refusal)),
         };
+        database.changed(rows.into());
         removed += rows;
         if rows < wanted || removed >= limit {
             let end = removed < limit;
@@ -162,12 +163,12 @@ pub(super) fn remove<S: Sql>(
     }
 }
 
-fn remove_piece<S: Sql>(
-    sql: &mut S,
+fn remove_piece<E>(
+    sql: &mut Lent<'_, E>,
     fence: Fence,
     access: Access,
     limit: u32,
-) -> Fallible<Result<u32, Refusal>, S> {
+) -> Fallible<Result<u32, Refusal>, E> {
     let (revision, guard) = match domain(sql, fence, access)? {
         (revision, Ok(guard)) => (revision, guard),
         (_, Err(refusal)) => return Ok(Err(refusal)),
@@ -182,26 +183,22 @@ fn remove_piece<S: Sql>(
         | Access::Copy(_) => recipe::PURGE_FIND,
     };
     let keyspace = int(guard.keyspace.0);
-    let found = query(
-        sql,
-        text,
-        &[keyspace.clone(), int(guard.domain.0), int(limit)],
-    )?;
-    let mut after = revision;
-    for row in &found {
-        let key = SqlValue::Blob(blob(row, 0, "a key")?);
+    let wanted = [keyspace, int(guard.domain.0), int(limit)];
+    let mut found: Vec<(Vec<u8>, Slot, Version)> = Vec::new();
+    sql.run(text, &wanted, &mut |row| {
         let slot = Slot(number(row, 1, "a slot")?);
-        let floor = version(row, 2)?.to_i64();
-        query(
-            sql,
-            recipe::FLOOR_RAISE,
-            &[keyspace.clone(), int(slot.0), int(floor)],
-        )?;
-        query(sql, recipe::ROW_DELETE, &[keyspace.clone(), key])?;
+        found.push((key(row, 0)?.to_vec(), slot, version(row, 2)?));
+        Ok(())
+    })?;
+    let mut after = revision;
+    for (key, slot, floor) in &found {
+        let floor = [keyspace, int(slot.0), int(floor.to_i64())];
+        change(sql, recipe::FLOOR_RAISE, &floor)?;
+        change(sql, recipe::ROW_DELETE, &[keyspace, SqlValue::Blob(key)])?;
         after = Revision(after.0.saturating_add(1));
     }
     if after != revision {
-        query(sql, recipe::REVISION_SET, &[revision_number(after)])?;
+        change(sql, recipe::REVISION_SET, &[revision_number(after)])?;
     }
     Ok(Ok(u32::try_from(found.len()).unwrap_or(u32::MAX)))
 }

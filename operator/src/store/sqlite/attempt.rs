@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::store::error::StoreError;
 use crate::store::sqlite::rows;
-use crate::store::sqlite::transaction::{self, Durability, Fault};
+use crate::store::sqlite::transaction::{self, Fault};
 use crate::store::{Content, Found, Response};
 
 /// Which row, and under which fence.
@@ -73,7 +73,7 @@ pub(super) fn write(
     unfenced: bool,
 ) -> Outcome {
     let place = Place::of(attempt, key);
-    transaction::write(connection, Durability::Relaxed, |connection| {
+    transaction::write(connection, |connection| {
         let look = look(connection, &place)?;
         let decision = decide(&look, attempt, content, unfenced);
         let found = match look.present {
@@ -187,7 +187,7 @@ pub(super) fn carry_out(
     }
 }
 
-pub(super) fn raise_floor(
+fn raise_floor(
     connection: &Connection,
     keyspace: KeyspaceId,
     slot: Slot,

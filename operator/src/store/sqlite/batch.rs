@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::store::error::StoreError;
 use crate::store::sqlite::attempt::{Place, carry_out, look, set_revision, value};
-use crate::store::sqlite::transaction::{self, Durability, Fault};
+use crate::store::sqlite::transaction::{self, Fault};
 use crate::store::{BatchResponse, Content, Found};
 
 /// Carries a batch out over one unchanging state of the file, or in one transaction that no other
@@ -21,7 +21,7 @@ pub(super) fn batch(
     }
     let work = |connection: &Connection| carry(connection, batch, requests);
     if batch.changes() {
-        transaction::write(connection, Durability::Relaxed, work)
+        transaction::write(connection, work)
     } else {
         transaction::read(connection, work)
     }

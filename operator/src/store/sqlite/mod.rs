@@ -5,7 +5,6 @@
 
 mod attempt;
 mod batch;
-mod bulk;
 mod checkpoint;
 mod command;
 mod held;
@@ -14,7 +13,6 @@ mod open;
 mod pool;
 mod rows;
 mod transaction;
-mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +20,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use ringshift::advise::StoredSize;
 use ringshift::migration::command::{Answer, Command};
+use ringshift::store::sql;
 use ringshift::{Attempt, AttemptKind, Batch, BatchReply, Failure, Reply};
 use rusqlite::Connection;
 
@@ -114,7 +113,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when the database says no.
     pub fn sizes(&self) -> Result<Vec<StoredSize>, StoreError> {
-        self.readers.with(walk::sizes)
+        self.readers.with(held::sizes)
     }
 
     fn note(&self, error: &StoreError) {
@@ -183,13 +182,11 @@ impl Store for SqliteStore {
     }
 
     fn command(&self, command: &Command, chunks: &Chunks) -> Answer {
-        match self.carry_out(command, chunks) {
-            Ok(answer) => answer,
-            Err(fault) => {
-                self.note(&fault.error);
-                Answer::Unreachable
-            }
-        }
+        let mut connections = command::Connections(self);
+        sql::command(&mut connections, command, &mut &*chunks).unwrap_or_else(|fault| {
+            self.note(&fault.into());
+            Answer::Unreachable
+        })
     }
 
     fn last_error(&self) -> Option<String> {

@@ -1,7 +1,7 @@
 //! From SQLite's values to the core's, and back. A number out of its range is damage, not a panic.
 
 use ringshift::store::{self, Look};
-use ringshift::{DomainId, GuardRow, Revision, Slot, Term, Version};
+use ringshift::{DomainId, Revision};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
@@ -14,29 +14,8 @@ fn number<N: TryFrom<i64>>(row: &Row<'_>, at: usize, what: &'static str) -> Resu
     N::try_from(value).map_err(|_| StoreError::Damaged(what))
 }
 
-pub(super) fn term(row: &Row<'_>, at: usize) -> Result<Term> {
-    Ok(Term(number(row, at, "term")?))
-}
-
-pub(super) fn revision(row: &Row<'_>, at: usize) -> Result<Revision> {
-    Ok(Revision(number(row, at, "revision")?))
-}
-
-pub(super) fn slot(row: &Row<'_>, at: usize) -> Result<Slot> {
-    Ok(Slot(number(row, at, "slot")?))
-}
-
 pub(super) fn stored_slot(row: &Row<'_>, at: usize) -> Result<u32> {
     number(row, at, "stored slot")
-}
-
-pub(super) fn version(row: &Row<'_>, at: usize) -> Result<Version> {
-    let value: i64 = row.get(at)?;
-    Version::from_i64(value).ok_or(StoreError::Damaged("version"))
-}
-
-pub(super) fn operation(row: &Row<'_>, at: usize) -> Result<[u8; 16]> {
-    Ok(store::operation(row.get_ref(at)?.as_blob().ok())?)
 }
 
 /// `None` for a tombstone. A string is taken as its bytes, since other hands may have put it there.
@@ -44,11 +23,6 @@ pub(super) fn value(row: &Row<'_>, at: usize) -> Result<Option<Vec<u8>>> {
     let bytes = row.get_ref(at)?.as_bytes_or_null();
     let bytes = bytes.map_err(|_| StoreError::Damaged("value"))?;
     Ok(bytes.map(<[u8]>::to_vec))
-}
-
-/// A row of `GUARD` or `GUARDS`.
-pub(super) fn guard(row: &Row<'_>) -> Result<GuardRow> {
-    Ok(store::guard_of_columns(|at| integer(row, at))?)
 }
 
 /// A row of `LOOK_READ` or `LOOK_WRITE`.
@@ -71,9 +45,4 @@ fn integer(row: &Row<'_>, at: usize) -> Option<i64> {
 /// A revision as SQLite has it.
 pub(super) fn revision_number(revision: Revision) -> i64 {
     i64::try_from(revision.0).unwrap_or(i64::MAX)
-}
-
-/// A moment as SQLite has it.
-pub(super) fn millis(at: u64) -> i64 {
-    i64::try_from(at).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,5 @@
-//! One transaction, and what is known of its fate when it fails.
+//! One transaction of a request, and what is known of its fate when it fails.
 
-use ringshift::recipes::sqlite as recipe;
 use rusqlite::Connection;
 
 use crate::store::error::StoreError;
@@ -22,27 +21,12 @@ impl<E: Into<StoreError>> From<E> for Fault {
     }
 }
 
-/// Whether a commit must be on disk when it is answered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durability {
-    Relaxed,
-    Durable,
-}
-
 /// Runs `work` in one transaction that no other writer comes between.
 pub(super) fn write<R>(
     connection: &Connection,
-    durability: Durability,
     work: impl FnOnce(&Connection) -> Result<R, StoreError>,
 ) -> Result<R, Fault> {
-    if durability == Durability::Relaxed {
-        return run(connection, "BEGIN IMMEDIATE", work);
-    }
-    // This pragma acts when it is compiled, so it can't be kept compiled.
-    connection.execute_batch(recipe::DURABLE)?;
-    let result = run(connection, "BEGIN IMMEDIATE", work);
-    connection.execute_batch(recipe::RELAXED)?;
-    result
+    run(connection, "BEGIN IMMEDIATE", work)
 }
 
 /// Runs `work` over one unchanging state of the file.

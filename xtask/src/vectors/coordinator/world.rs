@@ -74,7 +74,7 @@ pub(super) fn trace(story: &Story) -> Result<Value, String> {
     let mut happens = story.happens.iter().peekable();
     while world.events.len() < EVENTS_MAX {
         if let Some((when, does)) = happens.peek()
-            && world.is_it(when, &action)?
+            && world.is_it(when, &action)
         {
             happens.next();
             world.answered = 0;
@@ -136,8 +136,8 @@ impl World {
         Ok(Value::Object(std::mem::take(head)))
     }
 
-    fn is_it(&self, when: &When, action: &Action) -> Result<bool, String> {
-        Ok(match (when, action) {
+    fn is_it(&self, when: &When, action: &Action) -> bool {
+        match (when, action) {
             (When::Asked(goal, stage), Action::Do { point, .. }) => {
                 let (asked, at) = (json!(point.goal), json!(point.stage));
                 let named = match &asked {
@@ -151,7 +151,7 @@ impl World {
             }
             (When::Waits, Action::Wait { .. }) | (When::Over, Action::Over(_)) => true,
             _ => false,
-        })
+        }
     }
 
     fn does(&mut self, does: &Does) -> Result<Option<Action>, String> {

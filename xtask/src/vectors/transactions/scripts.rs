@@ -123,6 +123,7 @@ fn story(
 }
 
 /// All of them.
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) fn all() -> Result<Vec<Script>, String> {
     let lost = || Fails(Failure::MaybeApplied);
     let missing = || Gets(Reply::Missing);

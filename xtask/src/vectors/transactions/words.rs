@@ -27,7 +27,7 @@ fn send(batch: &Batch) -> Value {
         };
         json!({
             "key": part.key, "expected": expected,
-            "attempt": words::step(Step::Send(part.attempt))["send"],
+            "attempt": words::step(Step::Send(part.attempt)).get("send"),
         })
     });
     json!({
