@@ -202,7 +202,7 @@ symlinkSync(pkg, join(here, 'node_modules', 'ringshift'), 'junction');
 
 // Its size.
 // What a client needs. What would make it larger has to be worth it, or go to an entry of its own.
-const GZIP_MAX = 76.5 * 1024;
+const GZIP_MAX = 75.5 * 1024;
 const kb = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
 for (const name of ['ringshift.wasm', 'index.mjs', 'transactions.mjs', 'local.mjs', 'migrate.mjs']) {
   const path = join(files, name);

@@ -4,7 +4,7 @@ import * as raw from 'ringshift-gen';
 import * as check from './check.js';
 import { Held } from './held.js';
 import type {
-  Advice, Allowed, Checklist, Circumstances, Health, ItemState, Judged, OwnFacts, Settings,
+  StrategyAdvice, Allowed, Checklist, Circumstances, Health, ItemState, Judged, OwnFacts, Settings,
 } from './types.js';
 
 /** Data, or the JSON of it. */
@@ -69,5 +69,5 @@ export const checklist = (ticks: Told<Checklist>, settings: Told<Settings>): Ite
   raw.checklist(json(ticks, 'the ticks'), json(settings, 'the settings'));
 
 /** Which strategy fits, and why. */
-export const adviseStrategy = (circumstances: Told<Circumstances>): Advice =>
+export const adviseStrategy = (circumstances: Told<Circumstances>): StrategyAdvice =>
   raw.adviseStrategy(json(circumstances, 'the circumstances'));

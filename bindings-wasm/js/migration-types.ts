@@ -91,7 +91,7 @@ export interface PlanData {
   readonly time: object;
   readonly refreshes: readonly object[];
   readonly undo: readonly { readonly phase: string; readonly undo: boolean; readonly how: string }[];
-  readonly advice: Advice;
+  readonly advice: StrategyAdvice;
   readonly notes: readonly string[];
 }
 
@@ -229,7 +229,7 @@ export interface Circumstances {
   readonly adopts?: boolean;
 }
 /** A strategy, and why. */
-export interface Advice {
+export interface StrategyAdvice {
   readonly strategy: Strategy;
   readonly reasons: readonly string[];
   readonly against: readonly [Strategy, string][];

@@ -170,7 +170,13 @@ fn slow_replicas(draft: &Draft, keyspace: &KeyspaceDraft, plan: &Plan) -> Vec<Sh
 
 fn check_key(draft: &Draft, content: &KeyspaceDraft, keyspace: Keyspace<'_>, key: &[u8]) {
     let plan = slow_plan(draft, content, key);
-    assert_eq!(keyspace.plan(key), Ok(plan));
+    let found = keyspace.plan(key).unwrap();
+    let leased = None;
+    assert_eq!(Plan { leased, ..found }, plan);
+    let sides = [Some(plan.authority), plan.mirror];
+    let unfenced = |shard: ShardId| draft.lease_at(shard).is_some();
+    let needed = sides.into_iter().flatten().any(unfenced);
+    assert_eq!(found.leased.is_some(), needed);
     let route = keyspace.route(key).unwrap();
     let id = |index: ShardIndex| draft.shards[usize::from(index.0)].id;
     assert_eq!((id(route.shard), route.slot), (plan.authority, plan.slot));
@@ -217,7 +223,7 @@ fn check_key(draft: &Draft, content: &KeyspaceDraft, keyspace: Keyspace<'_>, key
     assert_eq!(explained.pinned, pin.is_some());
     assert_eq!(
         explained.phase,
-        wave.map(|wave| wave.phase.name().to_owned())
+        wave.map(|wave| wave.state_name().to_owned())
     );
     let ramp = wave.filter(|wave| wave.phase == Phase::ReadNew);
     assert_eq!(explained.ramp, ramp.map(|wave| (wave.ramp_ppm, inside)));

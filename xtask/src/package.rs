@@ -9,7 +9,7 @@ use crate::wasm;
 
 /// Where packages are left.
 pub(crate) const DIST: &str = "dist";
-const WHEEL_BYTES_MAX: u64 = 1_405_000;
+const WHEEL_BYTES_MAX: u64 = 1_520_000;
 
 /// The command: `npm`, `wheel`, or both.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {

@@ -45,21 +45,18 @@ pub(super) const VARIANTS: &[Variant] = &[
         edits: &[
             edit(
                 "op/react.rs",
-                "        let goal = goal.restart();",
-                r"        let goal = if BROKEN && matches!(goal, Goal::Repair { .. }) {
-            goal
-        } else {
-            goal.restart()
-        };",
+                "let goal = goal.restart();\n                State::Stale",
+                "let goal = if BROKEN && matches!(goal, Goal::Repair { .. }) {\n    goal\n} else {\n    goal.restart()\n};\n                State::Stale",
+            ),
+            edit(
+                "op/react.rs",
+                "let goal = goal.restart();\n        match next {",
+                "let goal = if BROKEN && matches!(goal, Goal::Repair { .. }) {\n    goal\n} else {\n    goal.restart()\n};\n        match next {",
             ),
             edit(
                 "op/mod.rs",
-                "        let goal = goal.restart();",
-                r"        let goal = if BROKEN && matches!(goal, Goal::Repair { .. }) {
-            goal
-        } else {
-            goal.restart()
-        };",
+                "let goal = goal.restart();",
+                "let goal = if BROKEN && matches!(goal, Goal::Repair { .. }) {\n    goal\n} else {\n    goal.restart()\n};",
             ),
         ],
         missed_by: &[("races", "race_4_")],
@@ -108,11 +105,11 @@ pub(super) const VARIANTS: &[Variant] = &[
         name: "a-write-is-never-sent-twice",
         edits: &[edit(
             "op/react.rs",
-            "            (Goal::Write, Failure::MaybeApplied) if self.policy.confirm => {",
+            "            (Goal::Write, Failure::MaybeApplied) if self.budget.confirms() => {",
             r"            (Goal::Write, Failure::MaybeApplied) if BROKEN => {
                 self.pause(now, Goal::Write, BackoffClass::Unavailable)
             }
-            (Goal::Write, Failure::MaybeApplied) if self.policy.confirm => {",
+            (Goal::Write, Failure::MaybeApplied) if self.budget.confirms() => {",
         )],
         missed_by: &[("lib", "race_13_")],
     },

@@ -39,6 +39,17 @@ pub(super) fn make(
         &place.join("README.md"),
         &sh::read(&root.join("README.md"))?,
     )?;
+    for (below, text) in patched(root, variants)? {
+        put_bytes(&place.join(below), &text)?;
+    }
+    Ok(place)
+}
+
+/// The core's files, with every switch in them, by their paths in the workspace.
+fn patched(
+    root: &Path,
+    variants: impl Iterator<Item = &'static Variant>,
+) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
     let mut texts = Vec::new();
     let core = root.join("core");
     for path in files_of(&core)? {
@@ -71,13 +82,13 @@ pub(super) fn make(
                 .into_bytes();
         }
     }
-    for (below, mut text) in texts {
-        if below == Path::new("core/src/lib.rs") {
-            text.extend_from_slice(ASK.replace("SWITCH", SWITCH).as_bytes());
-        }
-        put_bytes(&place.join(below), &text)?;
-    }
-    Ok(place)
+    let lib = texts
+        .iter_mut()
+        .find(|(path, _)| path == Path::new("core/src/lib.rs"))
+        .ok_or("the core has no `lib.rs`")?;
+    lib.1
+        .extend_from_slice(ASK.replace("SWITCH", SWITCH).as_bytes());
+    Ok(texts)
 }
 
 /// The workspace with no other member than the core.
@@ -119,6 +130,12 @@ fn put_bytes(path: &Path, bytes: &[u8]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_edit_finds_its_place() {
+        let texts = patched(&sh::root(), crate::broken::all());
+        assert!(texts.is_ok(), "{texts:?}");
+    }
 
     #[test]
     fn a_workspace_is_left_with_its_core() {

@@ -118,6 +118,8 @@ impl Coordinator {
                     Move::Verify if self.facts.verifier.is_some() => Stage::LookTo,
                     Move::Check => self.check_stage(&snapshot),
                     Move::Enlist | Move::Grow | Move::Delist => Stage::Swap,
+                    // A pause comes first where it is needed.
+                    Move::Abort => Stage::CloseFrom,
                     _ => goal.stages().first().copied().unwrap_or(Stage::Swap),
                 };
                 self.start(goal, stage, domain);
