@@ -80,7 +80,7 @@ export async function carryOut(options: CarryOutOptions): Promise<Ending> {
   const coordinator = new Coordinator(term, settings, plan ?? null, now());
   const stop = (): void => waits.stop(signal?.reason);
   signal?.addEventListener('abort', stop);
-  let [epoch, asked] = [0, -HEALTH_MS];
+  let [epoch, asked, news] = [0, -HEALTH_MS, false];
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -90,9 +90,7 @@ export async function carryOut(options: CarryOutOptions): Promise<Ending> {
         const given = health?.();
         if (given !== undefined) coordinator.handleHealth(asked, given);
         if (given !== undefined) report?.handleHealth(asked, given);
-        const seen = watch.health;
-        coordinator.handleSeen(asked, seen);
-        report?.handleSeen(asked, seen);
+        news = true;
       }
       for (;;) {
         const look = watch.poll(now(), coordinator);
@@ -101,6 +99,14 @@ export async function carryOut(options: CarryOutOptions): Promise<Ending> {
         const began = performance.now();
         const { answer } = await answered(at(store, shard, look, chunks));
         watch.handleLook(now(), look, answer, 1_000 * (performance.now() - began));
+        news = true;
+      }
+      if (news) {
+        // Also before the first second is over, in which a small migration ends.
+        news = false;
+        const seen = watch.health;
+        coordinator.handleSeen(now(), seen);
+        report?.handleSeen(now(), seen);
       }
       const action = coordinator.poll();
       if ('over' in action) {

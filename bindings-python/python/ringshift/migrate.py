@@ -118,7 +118,7 @@ def carry_out(
         return int((time.monotonic() - begun) * 1000)
 
     coordinator = Coordinator(term, settings, plan, now())
-    asked = -HEALTH_MS
+    asked, news = -HEALTH_MS, False
     while True:
         if now() >= asked + HEALTH_MS:
             asked = now()
@@ -129,13 +129,18 @@ def carry_out(
                 coordinator.handle_health(asked, handed)
                 if report is not None:
                     report.handle_health(asked, handed)
-            coordinator.handle_seen(asked, watch.health)
-            if report is not None:
-                report.handle_seen(asked, watch.health)
+            news = True
         while (look := watch.poll(now(), coordinator)) is not None:
             began = time.monotonic_ns()
             answer = store.command(look, chunks)
             watch.handle_look(now(), look, answer, _took_us(began))
+            news = True
+        if news:
+            # Also before the first second is over, in which a small migration ends.
+            news = False
+            coordinator.handle_seen(now(), watch.health)
+            if report is not None:
+                report.handle_seen(now(), watch.health)
         ((kind, told),) = coordinator.poll().items()
         if kind == "over":
             if report is not None:
