@@ -260,4 +260,54 @@ pub(super) const VARIANTS: &[Variant] = &[
         )],
         missed_by: &[("lib", "race_18_")],
     },
+    Variant {
+        races: &[17],
+        name: "an-attempt-begins-within-its-lease",
+        edits: &[edit(
+            "policy/lease.rs",
+            "    now < leased.until &&",
+            "    (BROKEN || now < leased.until) &&",
+        )],
+        missed_by: &[("races", "race_17_")],
+    },
+    Variant {
+        races: &[6],
+        name: "paused-writes-wait",
+        edits: &[edit(
+            "policy/lease.rs",
+            "!(writes && leased.switching)",
+            "!(writes && leased.switching && !BROKEN)",
+        )],
+        missed_by: &[("races", "race_6_")],
+    },
+    Variant {
+        races: &[5],
+        name: "a-lease-counts-from-the-sending",
+        edits: &[edit(
+            "policy/refresh.rs",
+            "known.1.max(sent)",
+            "known.1.max(if BROKEN { now } else { sent })",
+        )],
+        missed_by: &[("races", "race_5_")],
+    },
+    Variant {
+        races: &[16],
+        name: "an-older-map-has-no-newer-one-s-lease",
+        edits: &[edit(
+            "policy/refresh.rs",
+            "&& plan.snapshot >= epoch",
+            "&& (BROKEN || plan.snapshot >= epoch)",
+        )],
+        missed_by: &[("races", "race_16_")],
+    },
+    Variant {
+        races: &[5],
+        name: "who-froze-sends-nothing",
+        edits: &[edit(
+            "step.rs",
+            "|unfenced| unfenced.until <= now",
+            "|unfenced| unfenced.until <= now && !BROKEN",
+        )],
+        missed_by: &[("races", "race_5_")],
+    },
 ];

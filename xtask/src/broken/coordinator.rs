@@ -355,4 +355,34 @@ pub(super) const VARIANTS: &[Variant] = &[
         )],
         missed_by: &[("races", "")],
     },
+    Variant {
+        races: &[5],
+        name: "clients-at-unfenced-shards-are-waited-for",
+        edits: &[edit(
+            "migration/coordinator/clients.rs",
+            "let end = self.now.after(wait);",
+            "let end = self.now.after(if BROKEN { 0 } else { wait });",
+        )],
+        missed_by: &[("races", "race_5_")],
+    },
+    Variant {
+        races: &[6],
+        name: "a-pause-goes-round-a-change-of-the-reads",
+        edits: &[edit(
+            "migration/coordinator/clients.rs",
+            "if run.stage == Stage::CloseFrom && needed {",
+            "if run.stage == Stage::CloseFrom && needed && !BROKEN {",
+        )],
+        missed_by: &[("races", "race_5_by_every")],
+    },
+    Variant {
+        races: &[20],
+        name: "claims-form-a-chain",
+        edits: &[edit(
+            "migration/request.rs",
+            "        let linked = ",
+            "        let linked = BROKEN || ",
+        )],
+        missed_by: &[("races", "race_20_")],
+    },
 ];
