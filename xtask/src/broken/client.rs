@@ -241,16 +241,6 @@ pub(super) const VARIANTS: &[Variant] = &[
         missed_by: &[("snapshot", "")],
     },
     Variant {
-        races: &[19],
-        name: "one-state-has-one-encoding",
-        edits: &[edit(
-            "snapshot/codec.rs",
-            "    if body(&draft)? != body_bytes {",
-            "    if body(&draft)? != body_bytes && !BROKEN {",
-        )],
-        missed_by: &[("snapshot", "")],
-    },
-    Variant {
         races: &[18],
         name: "a-shadow-read-looks-twice",
         edits: &[edit(
