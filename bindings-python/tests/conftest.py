@@ -60,13 +60,14 @@ def built() -> Path:
     """Where the operator's binary and its test peer are."""
     subprocess.run(
         [
-            *("cargo", "build", "-q", "-p", "ringshift-operator"),
+            # The whole workspace's choice of features: what the gate has built already.
+            *("cargo", "build", "-q", "--release", "--locked"),
             *("--bin", "ringshift", "--example", "store_peer"),
         ],
         cwd=REPOSITORY,
         check=True,
     )
-    return Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "debug"
+    return Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "release"
 
 
 class Peer:
