@@ -149,7 +149,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "            if drained {",
             "            if drained || BROKEN {",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "both_shards_are_closed_and_drained")],
     },
     Variant {
         races: &[21],
@@ -161,7 +161,7 @@ pub(super) const VARIANTS: &[Variant] = &[
                 wave.drained = epoch;
             }",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "race_21_a_dead_to_steps_back")],
     },
     Variant {
         races: &[28],
@@ -258,7 +258,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"            wave.first = if BROKEN { Side::From } else { Side::To };
             // The members leave home",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "the_place_of_reads_installs_first")],
     },
     Variant {
         races: &[],
@@ -273,7 +273,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             };
             wave.ramp_ppm = ppm;",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "the_place_of_reads_installs_first")],
     },
     Variant {
         races: &[],
@@ -289,7 +289,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.ramp_ppm = 0;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "a_delete_on_its_way")],
     },
     Variant {
         races: &[],
@@ -303,7 +303,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.ramp_ppm = 0;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "the_place_of_reads_installs_first")],
     },
     Variant {
         races: &[],
@@ -317,7 +317,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.phase = Phase::DoubleWrite;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "a_delete_on_its_way")],
     },
     Variant {
         races: &[],
@@ -329,7 +329,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"            // `from` served the reads until now.
             wave.first = if BROKEN { Side::To } else { Side::From };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "a_delete_on_its_way")],
     },
     Variant {
         races: &[],
@@ -341,7 +341,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"            wave.phase = Phase::Ended(Side::To);
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "the_place_of_reads_installs_first")],
     },
     Variant {
         races: &[],
@@ -353,7 +353,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"            wave.shadow_ppm = 0;
             wave.first = if BROKEN { Side::To } else { Side::From };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", "the_place_of_reads_installs_first")],
     },
     Variant {
         races: &[5],

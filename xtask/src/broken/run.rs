@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::broken::copy::SWITCH;
 use crate::broken::{Variant, races};
 
-/// A broken protocol may wait for ever. That is missed, too.
+/// A broken protocol may wait for ever. That is no answer: a slow machine looks the same.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Each suite's program.
@@ -49,7 +49,10 @@ pub(super) fn missed(place: &Path, wanted: &[&'static Variant]) -> Result<(), St
                     format!("NOT MISSED by {tests} tests of `{suite}` `{filter}`")
                 }
                 Ended::Red { first } => format!("missed by {first}"),
-                Ended::Hung => format!("missed by `{filter}`, which doesn't end"),
+                Ended::Hung => {
+                    unmissed.push(format!("{}: `{suite}` `{filter}`", variant.name));
+                    format!("NO ANSWER: `{suite}` `{filter}` doesn't end")
+                }
             };
             println!("{:<12} {:<44} {says}", races(variant), variant.name);
         }
