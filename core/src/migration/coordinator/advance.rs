@@ -27,6 +27,11 @@ impl Coordinator {
             (Stage::Pause | Stage::Swap | Stage::Open, Answer::Swapped) => {
                 return self.swapped(run);
             }
+            (Stage::Pause | Stage::Swap | Stage::Open, Answer::Unsafe(error)) => {
+                let error = Self::topology_error(run.goal, &error.into());
+                self.task = Task::Over(Ending::Stuck(error));
+                return;
+            }
             (Stage::Pause | Stage::Swap | Stage::Open, Answer::EpochLost { .. }) => {
                 return self.recover(CoordinatorError::Senseless { point: run.point() });
             }
