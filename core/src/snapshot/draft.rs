@@ -21,8 +21,6 @@ pub struct Draft {
     pub cluster: String,
     /// When this state came into force.
     pub epoch: Epoch,
-    /// How long a lease to answer reads lasts, in milliseconds; 0: no leases.
-    pub lease_ms: u32,
     /// The next domain id to give out. Ids are never used again.
     pub next_domain: DomainId,
     /// The shards, sorted by id.
