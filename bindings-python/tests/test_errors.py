@@ -40,7 +40,7 @@ def older() -> None:
 
 def forked() -> None:
     """Install one of the same epoch with other content."""
-    Router(FIRST).install(Snapshot.from_draft({**FIRST.draft(), "lease_ms": 7}))
+    Router(FIRST).install(Snapshot.from_draft({**FIRST.draft(), "next_domain": 77}))
 
 
 def attempt_of(operation: Operation) -> Any:

@@ -84,7 +84,7 @@ macro_rules! said {
 fn keys_and_topologies() -> Vec<(ErrorCode, String)> {
     let good = demo();
     let mut draft = good.next_draft().unwrap();
-    draft.lease_ms = u32::MAX;
+    draft.epoch = Epoch::ZERO;
     let no_shard = topology(r#"{"cluster":"c","keyspaces":{"k":{}},"shards":[]}"#);
     let mut heavy =
         topology(r#"{"cluster":"c","keyspaces":{"k":{}},"shards":[{"id":1,"name":"s"}]}"#);
@@ -144,7 +144,7 @@ fn snapshots_and_routers() -> Vec<(ErrorCode, String)> {
     flipped.iter_mut().skip(20).for_each(|byte| *byte ^= 1);
     let foreign = changed(|d| d.cluster.push_str("-other"));
     let foreign_to = foreign.clone();
-    let forked = changed(|d| (d.epoch, d.lease_ms) = (Epoch::MAX, 9));
+    let forked = changed(|d| (d.epoch, d.next_domain.0) = (Epoch::MAX, 99));
     let delta = good.delta(&forked).unwrap();
     vec![
         said!(Snapshot::decode(b"").unwrap_err()),

@@ -234,7 +234,7 @@ fn other_spellings_of_the_same_content_are_refused_with_a_right_digest() {
 #[test]
 fn a_right_digest_does_not_excuse_a_broken_rule() {
     let mut draft = small().content().clone();
-    draft.lease_ms = u32::MAX;
+    draft.epoch = Epoch::ZERO;
     let bytes = framed(&postcard::to_allocvec(&draft).unwrap());
     let error = Snapshot::decode(&bytes).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Topology);
@@ -284,7 +284,7 @@ fn more_than_64_mib_are_not_built() {
 #[test]
 fn race_16_an_older_snapshot_never_takes_the_place_of_a_newer() {
     let first = small();
-    let newer = after(&first, 8, |draft| draft.lease_ms = 7);
+    let newer = after(&first, 8, |draft| draft.next_domain.0 += 7);
     let mut router = Router::new(newer.clone());
     for older in [1, 3, 7] {
         let older = after(&first, older, |_| {});
@@ -309,7 +309,7 @@ fn race_19_whatever_arrives_the_last_good_snapshot_stays() {
     let good = after(&first, 500_000, |_| {});
     let mut router = Router::new(good.clone());
     let foreign = after(&first, 600_000, |draft| draft.cluster = "other".to_owned());
-    let forked = after(&first, 500_000, |draft| draft.lease_ms = 1_234);
+    let forked = after(&first, 500_000, |draft| draft.next_domain.0 += 1_234);
     let bytes = good.encode();
     let mut damaged = bytes.clone();
     damaged[40] ^= 4;

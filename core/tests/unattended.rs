@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, Changes, Checks, Command, Coordinator, Ending, Log, Request, Settings,
+    Action, Answer, Changes, Checks, Command, Coordinator, Ending, Log, Move, Request, Settings,
     Throttle, Wish, home_installs, plan,
 };
 use ringshift::record::Record;
@@ -239,4 +239,124 @@ fn a_pause_before_office_keeps_the_way_back() {
     assert!(matches!(w.ending(&mut second), Ending::Paused { .. }));
     second.resume();
     assert_eq!(w.ending(&mut second), rolled_back());
+}
+
+/// To go on, said before office, holds once the log was read: the way the migration went.
+#[test]
+fn a_word_to_go_on_before_office_holds_in_office() {
+    for back in [false, true] {
+        let mut w = World::new();
+        let mut first = w.leader(1);
+        if back {
+            w.turned_round(&mut first);
+        } else {
+            w.begin();
+            w.run_until(&mut first, |w| w.is_in(Phase::DoubleWrite));
+        }
+        first.pause("not now");
+        assert!(matches!(w.ending(&mut first), Ending::Paused { .. }));
+        let mut second = w.leader(2);
+        second.resume();
+        let ending = if back {
+            rolled_back()
+        } else {
+            Ending::Complete
+        };
+        assert_eq!(w.ending(&mut second), ending);
+        assert_eq!(w.record.log, Log::default());
+    }
+}
+
+/// The last of several words before office counts; to go on is no wish against one to go back.
+#[test]
+fn the_last_word_before_office_counts() {
+    for (pauses, back) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut w = World::new();
+        let mut first = w.leader(1);
+        if back {
+            w.turned_round(&mut first);
+        } else {
+            w.begin();
+            w.run_until(&mut first, |w| w.is_in(Phase::DoubleWrite));
+        }
+        let mut second = w.leader(2);
+        second.resume();
+        second.pause("not now");
+        if !pauses {
+            second.resume();
+        }
+        let ending = w.ending(&mut second);
+        match (pauses, back) {
+            (true, _) => assert!(matches!(ending, Ending::Paused { .. }), "{ending:?}"),
+            (false, true) => assert_eq!(ending, rolled_back()),
+            (false, false) => assert_eq!(ending, Ending::Complete),
+        }
+    }
+}
+
+/// To go on says nothing where nothing is paused.
+#[test]
+fn a_word_to_go_on_before_office_is_no_migration() {
+    let mut w = World::new();
+    let mut leader = w.leader(1);
+    leader.resume();
+    w.begin();
+    assert_eq!(w.ending(&mut leader), Ending::Complete);
+}
+
+/// What is wished while an older wish is on its way to the record isn't in that record: it is
+/// written down too, before anything is done for it, and outlives its leader.
+#[test]
+fn a_wish_beside_one_that_is_being_written_is_written_too() {
+    for (first, second, wish) in [
+        ("pause", "back", Wish::Back),
+        ("back", "pause", Wish::Pause),
+        ("agree", "pause", Wish::Pause),
+        ("pause", "resume", Wish::Forward),
+        ("pause", "agree", Wish::Pause),
+    ] {
+        let mut w = World::new();
+        let mut leader = w.leader(1);
+        let says = |leader: &mut Coordinator, word: &str| match word {
+            "pause" => leader.pause("not now"),
+            "back" => leader.roll_back("too slow"),
+            "resume" => leader.resume(),
+            _ => leader.agree_to_finish(),
+        };
+        w.begin();
+        w.run_until(&mut leader, |w| w.is_in(Phase::DoubleWrite));
+        says(&mut leader, first);
+        let (id, command) = loop {
+            match leader.poll() {
+                Action::Do {
+                    id, point, command, ..
+                } if point.goal == Move::Decide => {
+                    break (id, command);
+                }
+                _ => w.step(&mut leader),
+            }
+        };
+        says(&mut leader, second);
+        let again = leader.poll();
+        let same =
+            matches!(&again, Action::Do { id: i, command: c, .. } if (*i, c) == (id, &command));
+        assert!(
+            same,
+            "{first}, {second}: asked again, it says another: {again:?}"
+        );
+        let answer = w.at_record(&command);
+        leader.handle_answer(w.now, id, answer);
+        let Action::Do { point, .. } = leader.poll() else {
+            panic!("{first}, {second}: nothing is written")
+        };
+        assert_eq!(point.goal, Move::Decide, "{first}, {second}");
+        w.step(&mut leader);
+        assert_eq!(w.record.log.wish, wish, "{first}, {second}");
+        let agreed = [first, second].contains(&"agree");
+        assert_eq!(w.record.log.finish_agreed, agreed);
+        // Once is enough.
+        if let Action::Do { point, .. } = leader.poll() {
+            assert_ne!(point.goal, Move::Decide, "{first}, {second}");
+        }
+    }
 }

@@ -9,37 +9,25 @@
 
 mod words;
 
-use ringshift::{AttemptId, Instant, Operation, Policy, Router, Snapshot, Step};
+use ringshift::{AttemptId, Operation, Step};
 use serde_json::Value;
-use words::{bytes, number, reply, said, small};
+use words::{bytes, list, moment, number, policy, reply, routers, said, says, small};
 
 fn replay(case: &Value) {
     let key = bytes(&case["key"]);
-    let snapshots: Vec<Snapshot> = case["snapshots"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|hex| Snapshot::decode(&bytes(hex)).unwrap())
-        .collect();
+    let routers = routers(case);
     let plan = |place: usize| {
-        let router = Router::new(snapshots[place].clone().into());
-        router.keyspace("orders").unwrap().plan(&key).unwrap()
+        let keyspace = routers[place].keyspace("orders").unwrap();
+        keyspace.plan(&key).unwrap()
     };
-    let policy = Policy {
-        deadline_ms: small(&case["policy"]["deadline_ms"]),
-        attempt_ms: small(&case["policy"]["attempt_ms"]),
-        attempts_max: small(&case["policy"]["attempts_max"]) as u16,
-        confirm: case["policy"]["confirm"].as_bool().unwrap(),
-        seed: number(&case["policy"]["seed"]),
-    };
-    let events = case["events"].as_array().unwrap();
-    let start = Instant::from_millis(number(&events[0]["at"]));
+    let (policy, events) = (policy(case), list(&case["events"]));
+    let start = moment(&events[0]);
     let mut op = match case["kind"].as_str().unwrap() {
         "read" => Operation::read(plan(0), policy, start),
         _ => Operation::write(plan(0), policy, start),
     };
     for (place, event) in events.iter().enumerate() {
-        let now = Instant::from_millis(number(&event["at"]));
+        let now = moment(event);
         if let Some(told) = event.get("reply") {
             let id = AttemptId(small(&event["id"]));
             let unknown = event.get("unknown").is_some();
@@ -55,25 +43,12 @@ fn replay(case: &Value) {
         } else {
             assert!(place == 0 && event.get("begin").is_some(), "{event}");
         }
-        for expected in event["then"].as_array().unwrap() {
-            assert_eq!(
-                &said(op.poll()),
-                expected,
-                "after {event} of {}",
-                case["name"]
-            );
-        }
-        // Wait and done are the last of their steps, and say the same again.
-        let last = event["then"].as_array().unwrap().last().unwrap();
-        assert_eq!(&said(op.poll()), last);
+        says(case, event, || said(op.poll()));
     }
     assert!(matches!(op.poll(), Step::Done(_)), "{}", case["name"]);
 }
 
 #[test]
 fn traces() {
-    let file: Value = serde_json::from_str(include_str!("vectors/operation.json")).unwrap();
-    let cases = file["traces"]["cases"].as_array().unwrap();
-    assert!(cases.len() > 20);
-    cases.iter().for_each(replay);
+    words::traces(include_str!("vectors/operation.json"), replay);
 }

@@ -10,16 +10,19 @@
 mod words;
 
 use ringshift::{
-    Batch, BatchReply, ErrorCode, Expected, Instant, PinError, Policy, Router, Snapshot, Step,
-    Transaction, TransactionError, TransactionOutcome, TransactionStep, Use,
+    Batch, BatchReply, ErrorCode, Expected, PinError, Step, Transaction, TransactionError,
+    TransactionOutcome, TransactionStep, Use,
 };
 use serde_json::{Value, json};
-use words::{bytes, failure, number, refusal, reply, said, small, variant, version, written};
+use words::{
+    bytes, failure, list, moment, number, policy, refusal, reply, routers, said, says, small,
+    variant, version, written,
+};
 
 fn batch_reply(value: &Value) -> BatchReply {
     let (name, of) = variant(value);
     match name {
-        "done" => BatchReply::Done(of.as_array().unwrap().iter().map(reply).collect()),
+        "done" => BatchReply::Done(list(of).iter().map(reply).collect()),
         "conflict" => BatchReply::Conflict {
             part: small(&of["part"]) as usize,
             found: Some(&of["found"])
@@ -84,25 +87,14 @@ fn ended(outcome: TransactionOutcome) -> Value {
 }
 
 fn replay(case: &Value) {
-    let list = |name: &str| case[name].as_array().unwrap();
-    let keys: Vec<_> = list("keys").iter().map(bytes).collect();
-    let routers: Vec<Router> = list("snapshots")
-        .iter()
-        .map(|hex| Router::new(Snapshot::decode(&bytes(hex)).unwrap().into()))
-        .collect();
+    let keys: Vec<_> = list(&case["keys"]).iter().map(bytes).collect();
+    let routers = routers(case);
     let pinned = |place: usize| {
         let keyspace = routers[place].keyspace("orders").unwrap();
         keyspace.transaction(&keys)
     };
-    let policy = Policy {
-        deadline_ms: small(&case["policy"]["deadline_ms"]),
-        attempt_ms: small(&case["policy"]["attempt_ms"]),
-        attempts_max: small(&case["policy"]["attempts_max"]) as u16,
-        confirm: case["policy"]["confirm"].as_bool().unwrap(),
-        seed: number(&case["policy"]["seed"]),
-    };
-    let events = list("events");
-    let start = Instant::from_millis(number(&events[0]["at"]));
+    let (policy, events) = (policy(case), list(&case["events"]));
+    let start = moment(&events[0]);
     let again = case["again"].as_bool().unwrap();
     let mut machine = match pinned(0) {
         Ok(pinned) => Transaction::new(pinned, policy, again, start),
@@ -117,7 +109,7 @@ fn replay(case: &Value) {
         }
     };
     for (place, event) in events.iter().enumerate() {
-        let now = Instant::from_millis(number(&event["at"]));
+        let now = moment(event);
         if let Some(told) = event.get("reply") {
             let id = ringshift::AttemptId(small(&event["id"]));
             let taken = machine.handle_reply(now, id, batch_reply(told));
@@ -127,7 +119,7 @@ fn replay(case: &Value) {
                 read: one[0].as_bool().unwrap(),
                 write: one[1].as_bool().unwrap(),
             };
-            machine.commit(now, uses.as_array().unwrap().iter().map(used).collect());
+            machine.commit(now, list(uses).iter().map(used).collect());
         } else if event.get("roll_back").is_some() {
             machine.roll_back();
         } else if let Some(snapshot) = event.get("snapshot") {
@@ -137,21 +129,12 @@ fn replay(case: &Value) {
         } else {
             assert!(place == 0 && event.get("begin").is_some(), "{event}");
         }
-        for expected in event["then"].as_array().unwrap() {
-            let name = &case["name"];
-            assert_eq!(&step(machine.poll()), expected, "after {event} of {name}");
-        }
-        // Work, wait and done are the last of their steps, and say the same again.
-        let settled = event["then"].as_array().unwrap().last().unwrap();
-        assert_eq!(&step(machine.poll()), settled);
+        says(case, event, || step(machine.poll()));
     }
     assert!(matches!(machine.poll(), TransactionStep::Done(_)));
 }
 
 #[test]
 fn traces() {
-    let file: Value = serde_json::from_str(include_str!("vectors/transactions.json")).unwrap();
-    let cases = file["traces"]["cases"].as_array().unwrap();
-    assert!(cases.len() > 20);
-    cases.iter().for_each(replay);
+    words::traces(include_str!("vectors/transactions.json"), replay);
 }

@@ -233,7 +233,6 @@ pub(crate) fn first_snapshot(settled: &Settled) -> Result<Snapshot, Failed> {
     };
     let topology = Topology {
         cluster: "live-reshard".to_owned(),
-        lease_ms: 0,
         keyspaces: BTreeMap::from([(KEYSPACE.to_owned(), keyspace)]),
         shards,
         client_lease: settled.unfenced.then_some(LEASE),

@@ -14,7 +14,7 @@ use ringshift::migration::{
 };
 use ringshift::{DomainId, Shard, Term};
 use ringshift_operator::agent::{self, Post, draw_nonce};
-use ringshift_operator::runner::{Event, Observer, Runner};
+use ringshift_operator::runner::{Event, Observer, Runner, Witness};
 use ringshift_operator::store::Store;
 use ringshift_operator::topology::TopologyStore;
 
@@ -221,6 +221,8 @@ impl Leader<'_> {
         }
     }
 }
+
+impl Witness for Leader<'_> {}
 
 impl Post for Leader<'_> {
     fn open(&mut self, _shard: &Shard) -> Option<Arc<dyn Store>> {

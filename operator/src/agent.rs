@@ -15,15 +15,15 @@ use std::time::{Duration, Instant as Clock};
 
 use ringshift::ShardId;
 use ringshift::migration::{
-    Action, Agent, AgentAction, Answer, Command, Coordinator, Ending, Health, Point, StoreWatch,
+    Action, Agent, AgentAction, Answer, Command, Coordinator, Ending, Point,
 };
 
-use crate::runner::{Event, Runner, is_due, micros, unix_ms};
+use crate::runner::{Event, Feed, Runner, Witness};
 use crate::store::Store;
 
 /// What an agent tells of its work, and asks. Every method but `open` does nothing unless it is
-/// overridden.
-pub trait Post {
+/// overridden. Of health and of the time it is asked while it leads.
+pub trait Post: Witness {
     /// The store of a shard that has joined since the runner was made; `None` while it can't be
     /// opened: it is asked again then.
     fn open(&mut self, shard: &ringshift::Shard) -> Option<Arc<dyn Store>>;
@@ -36,21 +36,6 @@ pub trait Post {
 
     /// The same as `after`, which was told just before, with all that is known of the command.
     fn told(&mut self, _event: &Event<'_>, _coordinator: &Coordinator) {}
-
-    /// Asked twice a second at most, while it leads: how the application and the stores are, if
-    /// that is known.
-    fn health(&mut self) -> Option<Health> {
-        None
-    }
-
-    /// Told twice a second at most, while it leads: what it has seen of the stores itself. Gates
-    /// know it already.
-    fn seen(&mut self, _seen: &Health, _coordinator: &Coordinator) {}
-
-    /// Asked every ten seconds, while it leads: how many minutes local time is ahead of UTC.
-    fn utc_offset_min(&mut self) -> i16 {
-        0
-    }
 
     /// The agent leads, or no longer does.
     fn leads(&mut self, _leads: bool) {}
@@ -72,31 +57,17 @@ pub fn run(
     once: bool,
 ) -> Option<Ending> {
     let mut led = false;
-    let (mut asked, mut shown) = (None, None);
-    let mut watch = StoreWatch::default();
+    let mut feed = Feed::default();
     while !stop.load(Ordering::Relaxed) {
         if led != agent.leads() {
             led = !led;
             post.leads(led);
         }
         if let Some(coordinator) = agent.coordinator_mut() {
-            runner.look(&mut watch, coordinator);
-            if is_due(&mut asked, Duration::from_millis(500)) {
-                if let Some(health) = post.health() {
-                    coordinator.handle_health(runner.now(), health);
-                }
-                let seen = watch.health();
-                coordinator.handle_seen(runner.now(), seen.clone());
-                post.seen(&seen, coordinator);
-            }
-            if is_due(&mut shown, Duration::from_secs(10)) {
-                let unix_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
-                coordinator.handle_wall_clock(runner.now(), unix_ms, post.utc_offset_min());
-            }
+            feed.tell(runner, coordinator, post);
         } else {
-            // Another coordinator of this agent has seen no clock yet, and no store.
-            (asked, shown) = (None, None);
-            watch = StoreWatch::default();
+            // The next one that it leads by has seen no clock yet, and no store.
+            feed = Feed::default();
         }
         match agent.poll() {
             AgentAction::Look => {
@@ -117,7 +88,7 @@ pub fn run(
                 let began = Clock::now();
                 let answer = runner.carry_out(&command);
                 let took = began.elapsed();
-                watch.handle_command(runner.now(), &command, &answer, micros(took));
+                feed.handle_command(runner, &command, &answer, took);
                 agent.handle_answer(runner.now(), id, answer.clone());
                 if let Some(coordinator) = agent.coordinator() {
                     post.after(point, &command, &answer, coordinator);

@@ -11,7 +11,7 @@ use ringshift::migration::{
 };
 use ringshift::{DomainId, Fence};
 
-use crate::runner::{Event, Observer, Runner, is_due, unix_ms};
+use crate::runner::{Event, Observer, Runner, Witness, is_due, unix_ms};
 
 /// An observer that keeps a report, and passes everything on to another observer.
 ///
@@ -140,6 +140,23 @@ pub fn write_report(report: &Report, folder: &Path) -> io::Result<()> {
     fs::write(folder.join("report.md"), report.text())
 }
 
+impl<O: Observer> Witness for Reporter<'_, O> {
+    fn health(&mut self) -> Option<Health> {
+        let health = self.behind.health()?;
+        self.report.handle_health(self.runner.now(), &health);
+        Some(health)
+    }
+
+    fn seen(&mut self, seen: &Health, coordinator: &Coordinator) {
+        self.report.handle_seen(self.runner.now(), seen);
+        self.behind.seen(seen, coordinator);
+    }
+
+    fn utc_offset_min(&mut self) -> i16 {
+        self.behind.utc_offset_min()
+    }
+}
+
 impl<O: Observer> Observer for Reporter<'_, O> {
     fn before(&mut self, point: Point, wave: Option<DomainId>) {
         self.behind.before(point, wave);
@@ -172,21 +189,6 @@ impl<O: Observer> Observer for Reporter<'_, O> {
     fn waiting(&mut self, coordinator: &Coordinator) {
         self.tell(coordinator, false);
         self.behind.waiting(coordinator);
-    }
-
-    fn health(&mut self) -> Option<Health> {
-        let health = self.behind.health()?;
-        self.report.handle_health(self.runner.now(), &health);
-        Some(health)
-    }
-
-    fn seen(&mut self, seen: &Health, coordinator: &Coordinator) {
-        self.report.handle_seen(self.runner.now(), seen);
-        self.behind.seen(seen, coordinator);
-    }
-
-    fn utc_offset_min(&mut self) -> i16 {
-        self.behind.utc_offset_min()
     }
 
     fn wants_back(&mut self, coordinator: &Coordinator) -> Option<String> {

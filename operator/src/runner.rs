@@ -1,19 +1,24 @@
 //! Drives a coordinator against real stores: carries its commands out, sleeps where it waits, and
 //! tells an observer what happens.
 
+mod feed;
+
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use parking_lot::RwLock;
 use ringshift::migration::{
-    Action, Answer, Command, Coordinator, Ending, Health, Move, Point, Report, Stage, StoreWatch,
+    Action, Answer, Command, Coordinator, Ending, Move, Point, Report, Stage,
 };
 use ringshift::{DomainId, Instant, ShardId};
 
 use crate::client::Stores;
 use crate::store::{Chunks, Store};
 use crate::topology::TopologyStore;
+
+pub(crate) use feed::Feed;
+pub use feed::Witness;
 
 /// One command, carried out.
 #[derive(Clone, Debug)]
@@ -55,7 +60,7 @@ impl Event<'_> {
 }
 
 /// What a runner tells of its work. Every method does nothing unless it is overridden.
-pub trait Observer {
+pub trait Observer: Witness {
     /// A command is about to be carried out. The runner does nothing before this returns.
     fn before(&mut self, _point: Point, _wave: Option<DomainId>) {}
 
@@ -69,21 +74,6 @@ pub trait Observer {
 
     /// The coordinator waits: for a soak, for the throttle, or because a gate holds it.
     fn waiting(&mut self, _coordinator: &Coordinator) {}
-
-    /// Asked twice a second at most: how the application and the stores are, if that is known.
-    fn health(&mut self) -> Option<Health> {
-        None
-    }
-
-    /// Told twice a second at most: what the runner itself has seen of the stores. Gates know it
-    /// already.
-    fn seen(&mut self, _seen: &Health, _coordinator: &Coordinator) {}
-
-    /// Asked every ten seconds: how many minutes local time is ahead of UTC. The calendar's hours
-    /// are in local time.
-    fn utc_offset_min(&mut self) -> i16 {
-        0
-    }
 
     /// A report has news: what a progress bar shows. Told by a [`Reporter`](crate::Reporter).
     fn reported(&mut self, _report: &Report, _coordinator: &Coordinator) {}
@@ -106,12 +96,13 @@ pub trait Observer {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 
+impl Witness for Unobserved {}
 impl Observer for Unobserved {}
 
 /// Carries a coordinator's commands out; for one that stays, see [`agent`](crate::agent).
 ///
 /// It looks after the stores meanwhile, and tells the coordinator what it sees
-/// ([`StoreWatch`]), so that gates know of a store that is slow or silent.
+/// ([`StoreWatch`](ringshift::migration::StoreWatch)), so that gates know of a store that is slow or silent.
 pub struct Runner {
     topology: Arc<dyn TopologyStore>,
     stores: Arc<RwLock<Stores>>,
@@ -139,23 +130,9 @@ impl Runner {
     /// Runs until the coordinator's work is over, or a migration of one that stays has ended.
     pub fn run(&self, coordinator: &mut Coordinator, observer: &mut impl Observer) -> Ending {
         let mut closed_at: Option<Clock> = None;
-        let (mut asked, mut shown) = (None, None);
-        let mut watch = StoreWatch::default();
+        let mut feed = Feed::default();
         loop {
-            self.look(&mut watch, coordinator);
-            if is_due(&mut asked, Duration::from_millis(500)) {
-                if let Some(health) = observer.health() {
-                    coordinator.handle_health(self.now(), health);
-                }
-                let seen = watch.health();
-                coordinator.handle_seen(self.now(), seen.clone());
-                observer.seen(&seen, coordinator);
-            }
-            if is_due(&mut shown, Duration::from_secs(10)) {
-                let offset = observer.utc_offset_min();
-                let unix_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
-                coordinator.handle_wall_clock(self.now(), unix_ms, offset);
-            }
+            feed.tell(self, coordinator, observer);
             if let Some(reason) = observer.wants_back(coordinator) {
                 coordinator.roll_back(&reason);
             }
@@ -175,7 +152,7 @@ impl Runner {
                     let answer = self.carry_out(&command);
                     coordinator.handle_answer(self.now(), id, answer.clone());
                     let took = began.elapsed();
-                    watch.handle_command(self.now(), &command, &answer, micros(took));
+                    feed.handle_command(self, &command, &answer, took);
                     let event = Event {
                         point,
                         goal,
@@ -210,16 +187,6 @@ impl Runner {
                     return ending;
                 }
             }
-        }
-    }
-
-    /// Carries out the looks at stores that are due.
-    pub(crate) fn look(&self, watch: &mut StoreWatch, coordinator: &Coordinator) {
-        let reaches = |shard| self.reaches(shard);
-        while let Some(look) = watch.poll(self.now(), coordinator, reaches) {
-            let began = Clock::now();
-            let answer = self.carry_out(&look);
-            watch.handle_look(self.now(), &look, &answer, micros(began.elapsed()));
         }
     }
 

@@ -17,7 +17,7 @@ use ringshift::{
 };
 use ringshift_operator::Reporter;
 use ringshift_operator::client::{Client, Stores};
-use ringshift_operator::runner::{Event, Observer, Runner};
+use ringshift_operator::runner::{Event, Observer, Runner, Witness};
 use ringshift_operator::store::{
     BatchResponse, Change, Chunks, Content, Response, SqliteStore, Store,
 };
@@ -189,6 +189,8 @@ fn phase(coordinator: &Coordinator) -> Option<Phase> {
 /// Makes the third shard slow once keys are read from it, and well again after the step back.
 struct Slows(Arc<Trouble>);
 
+impl Witness for Slows {}
+
 impl Observer for Slows {
     fn after(&mut self, _: &Event<'_>, coordinator: &Coordinator) {
         let mut decisions = coordinator.decisions();
@@ -221,7 +223,7 @@ fn a_store_that_gets_slow_is_waited_for_and_then_the_migration_goes_back_and_say
 /// most.
 struct Silences(Arc<Trouble>, u32);
 
-impl Observer for Silences {
+impl Witness for Silences {
     fn seen(&mut self, seen: &Health, coordinator: &Coordinator) {
         let held = coordinator.decisions().any(|d| d.what == Decided::Held);
         let in_time = phase(coordinator) == Some(Phase::ShadowRead) && self.1 < 20;
@@ -231,6 +233,8 @@ impl Observer for Silences {
         self.0.silent.store(silent, Ordering::SeqCst);
     }
 }
+
+impl Observer for Silences {}
 
 #[test]
 fn a_store_that_falls_silent_is_waited_for_and_then_it_goes_on() {

@@ -21,7 +21,7 @@ use ringshift::{
 };
 use ringshift_operator::Reporter;
 use ringshift_operator::client::{Client, Stores};
-use ringshift_operator::runner::{Event, Observer, Runner, Unobserved};
+use ringshift_operator::runner::{Event, Observer, Runner, Unobserved, Witness};
 use ringshift_operator::store::{
     BatchResponse, Change, Chunks, Content, MemoryStore, Response, Store,
 };
@@ -175,6 +175,8 @@ struct Traffic<'c> {
     goals: Vec<Move>,
 }
 
+impl Witness for Traffic<'_> {}
+
 impl Observer for Traffic<'_> {
     fn after(&mut self, event: &Event<'_>, _: &Coordinator) {
         self.goals.push(event.point.goal);
@@ -281,6 +283,8 @@ fn a_barrier_past_its_deadline_is_aborted_and_tried_again() {
 #[derive(Default)]
 struct Goals(Vec<Move>);
 
+impl Witness for Goals {}
+
 impl Observer for Goals {
     fn after(&mut self, event: &Event<'_>, _: &Coordinator) {
         self.0.push(event.point.goal);
@@ -292,6 +296,8 @@ struct Usurper<'c> {
     cluster: &'c Cluster,
     ending: Option<Ending>,
 }
+
+impl Witness for Usurper<'_> {}
 
 impl Observer for Usurper<'_> {
     fn before(&mut self, point: ringshift::migration::Point, _: Option<DomainId>) {
@@ -337,6 +343,8 @@ fn a_plan_of_an_older_epoch_is_refused() {
 /// Turns back in every phase.
 struct TurnsBack(Phase);
 
+impl Witness for TurnsBack {}
+
 impl Observer for TurnsBack {
     fn wants_back(&mut self, coordinator: &Coordinator) -> Option<String> {
         let snapshot = coordinator.snapshot()?;
@@ -373,6 +381,8 @@ fn rolled_back_from_every_phase_rows_are_where_they_were() {
 
 /// Pauses when the first wave reads from its new shard.
 struct Pauses(bool);
+
+impl Witness for Pauses {}
 
 impl Observer for Pauses {
     fn wants_pause(&mut self, coordinator: &Coordinator) -> Option<String> {
@@ -418,14 +428,7 @@ struct Sick {
     progress: u32,
 }
 
-impl Observer for Sick {
-    fn after(&mut self, _: &Event<'_>, coordinator: &Coordinator) {
-        let snapshot = coordinator.snapshot();
-        let waves = snapshot.map(|s| s.content().keyspaces.iter().flat_map(|k| &k.waves));
-        self.cluster_sees = waves
-            .and_then(|mut waves| waves.find(|w| w.ramp_ppm > 0))
-            .map(|w| w.ramp_ppm);
-    }
+impl Witness for Sick {
     fn health(&mut self) -> Option<Health> {
         let trouble = self.cluster_sees == Some(500_000);
         Some(Health {
@@ -433,6 +436,16 @@ impl Observer for Sick {
             baseline_p99_us: Some(1_000),
             ..Health::default()
         })
+    }
+}
+
+impl Observer for Sick {
+    fn after(&mut self, _: &Event<'_>, coordinator: &Coordinator) {
+        let snapshot = coordinator.snapshot();
+        let waves = snapshot.map(|s| s.content().keyspaces.iter().flat_map(|k| &k.waves));
+        self.cluster_sees = waves
+            .and_then(|mut waves| waves.find(|w| w.ramp_ppm > 0))
+            .map(|w| w.ramp_ppm);
     }
     fn reported(&mut self, report: &Report, _: &Coordinator) {
         self.progress += u32::from(!report.progress().is_empty());

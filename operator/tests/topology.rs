@@ -30,9 +30,9 @@ fn first(cluster: &str) -> Snapshot {
     topology.snapshot().unwrap()
 }
 
-fn after(snapshot: &Snapshot, lease_ms: u32) -> Arc<Snapshot> {
+fn after(snapshot: &Snapshot, domains: u32) -> Arc<Snapshot> {
     let mut draft = snapshot.next_draft().unwrap();
-    draft.lease_ms = lease_ms;
+    draft.next_domain.0 += domains;
     Arc::new(Snapshot::build(draft).unwrap())
 }
 

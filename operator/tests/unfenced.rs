@@ -16,7 +16,7 @@ use ringshift::{
     Topology,
 };
 use ringshift_operator::client::{Client, Stores};
-use ringshift_operator::runner::{Observer, Runner};
+use ringshift_operator::runner::{Observer, Runner, Witness};
 use ringshift_operator::store::{Change, Chunks, MemoryStore, SqliteOptions, SqliteStore, Store};
 use ringshift_operator::topology::{MemoryTopology, TopologyError, TopologySource, TopologyStore};
 
@@ -79,6 +79,8 @@ impl Cluster {
 
 #[derive(Default)]
 struct Pauses(Vec<Duration>);
+
+impl Witness for Pauses {}
 
 impl Observer for Pauses {
     fn barrier(&mut self, _: Move, _: Option<DomainId>, pause: Duration) {

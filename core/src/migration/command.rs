@@ -13,7 +13,7 @@ use crate::hash::xxh3;
 use crate::ids::{DomainId, Epoch, KeyspaceId, Revision, ShardId, Slot, Term, Version};
 use crate::migration::log::Log;
 use crate::migration::request::{Lineage, Mark, Request, Requested};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{EditError, Snapshot};
 
 /// Names one command to its answer.
 #[derive(
@@ -62,7 +62,7 @@ pub enum Command {
     },
     /// Topology store: if it still holds `expected` and `term`, put the snapshot and the log,
     /// in one durable step. [`Answer::Swapped`] (also when exactly this snapshot is already
-    /// there), [`Answer::EpochLost`] or [`Answer::TermLost`].
+    /// there), [`Answer::EpochLost`], [`Answer::TermLost`] or [`Answer::Unsafe`].
     Swap {
         /// The epoch that the new snapshot was made from.
         expected: Epoch,
@@ -305,6 +305,8 @@ pub enum Answer {
         /// Its epoch.
         current: Epoch,
     },
+    /// The swap would be wrong for clients that act by the snapshot in force, which stays.
+    Unsafe(EditError),
     /// Another coordinator is in office.
     TermLost {
         /// Its term.

@@ -127,6 +127,12 @@ impl Log {
         postcard::from_bytes(bytes).ok()
     }
 
+    /// Whether somebody's wishes and words are the same in both.
+    pub(crate) fn says(&self, other: &Self) -> bool {
+        let said = |log: &Self| (log.wish, log.finish_agreed);
+        said(self) == said(other) && self.reason == other.reason && self.back == other.back
+    }
+
     /// Where to go on copying for `domain` under the authority named at `since`.
     pub fn cursor(&self, domain: DomainId, since: Epoch) -> Revision {
         self.cursors

@@ -39,6 +39,9 @@ impl Record {
                     let current = self.snapshot.epoch();
                     return (Answer::EpochLost { current }, None);
                 }
+                if let Err(error) = self.snapshot.check_edit(snapshot) {
+                    return (Answer::Unsafe(error), None);
+                }
                 let next = Self {
                     snapshot: Arc::clone(snapshot),
                     log: log.clone(),
@@ -133,12 +136,42 @@ impl Record {
 #[expect(clippy::unwrap_used, reason = "a test that fails should say where")]
 mod tests {
     use super::*;
-    use crate::snapshot::Topology;
+    use crate::ids::ShardId;
+    use crate::snapshot::{ClientLease, Draft, EditError, Snapshot, Topology};
 
     fn record() -> Record {
         let text = r#"{"cluster":"demo","keyspaces":{"k":{}},"shards":[{"id":1,"name":"a"}]}"#;
         let topology: Topology = serde_json::from_str(text).unwrap();
         Record::first(Arc::new(topology.snapshot().unwrap()))
+    }
+
+    /// Whoever swaps it in: clients of the map in force would act wrongly beside the next.
+    #[test]
+    fn a_swap_that_clients_can_not_follow_is_refused() {
+        let mut draft = record().snapshot.content().clone();
+        draft.client_lease = Some(ClientLease {
+            lease_ms: 1_000,
+            attempt_ms: 100,
+            margin_ms: 10,
+        });
+        let record = Record::first(Arc::new(Snapshot::build(draft).unwrap()));
+        let swap = |edit: fn(&mut Draft)| {
+            let mut draft = record.snapshot.next_draft().unwrap();
+            edit(&mut draft);
+            record.decide(&Command::Swap {
+                expected: record.snapshot.epoch(),
+                term: record.term,
+                snapshot: Arc::new(Snapshot::build(draft).unwrap()),
+                log: record.log.clone(),
+            })
+        };
+        let marks = |draft: &mut Draft| draft.shards.iter_mut().for_each(|s| s.unfenced = true);
+        let shard = ShardId(1);
+        let refused = Answer::Unsafe(EditError::Fencing { shard });
+        assert_eq!(swap(marks), (refused, None));
+        let (answer, next) = swap(|draft| draft.client_lease = None);
+        assert_eq!(answer, Answer::Swapped);
+        assert!(next.is_some());
     }
 
     /// Two that were given the same term, or one that asks again and another that comes late.

@@ -153,7 +153,7 @@ counted! {
 }
 
 fields! {
-    Draft { cluster, epoch, lease_ms, next_domain, shards, keyspaces, client_lease }
+    Draft { cluster, epoch, next_domain, shards, keyspaces, client_lease }
     ClientLease { lease_ms, attempt_ms, margin_ms }
     Shard { id, name, endpoint, weight, zone, tags, state, unfenced }
     KeyspaceDraft {

@@ -21,8 +21,6 @@ pub struct Draft {
     pub cluster: String,
     /// When this state came into force.
     pub epoch: Epoch,
-    /// How long a lease to answer reads lasts, in milliseconds; 0: no leases.
-    pub lease_ms: u32,
     /// The next domain id to give out. Ids are never used again.
     pub next_domain: DomainId,
     /// The shards, sorted by id.
@@ -37,8 +35,8 @@ pub struct Draft {
 /// How long a client may act at [unfenced](Shard::unfenced) shards without asking for the map
 /// again, and how long the coordinator waits because of it.
 ///
-/// It is set when the cluster is made, and no command changes it: a client that goes by an older
-/// snapshot goes by that one's lease.
+/// A client that goes by an older snapshot goes by that one's lease. So the sum may grow while
+/// clients run, and never shrink: [`check_edit`](crate::Snapshot::check_edit).
 ///
 /// ```
 /// let lease = ringshift::ClientLease { lease_ms: 1_000, attempt_ms: 200, margin_ms: 100 };

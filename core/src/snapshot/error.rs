@@ -9,6 +9,7 @@ use crate::key::KeyError;
 use crate::ring::PlacementError;
 use crate::snapshot::Digest;
 use crate::snapshot::delta::DeltaError;
+use crate::snapshot::edit::EditError;
 use crate::snapshot::limits;
 use crate::weight::WeightError;
 
@@ -119,6 +120,8 @@ pub enum TopologyError {
     },
     /// A kind of override that this version's builder doesn't take.
     Unsupported(&'static str),
+    /// The change isn't safe while clients act by the older snapshot.
+    Edit(EditError),
     /// There is no epoch after 2^31 - 1.
     EpochsUsedUp,
     /// The encoded snapshot would be larger than its limit.
@@ -135,6 +138,7 @@ impl TopologyError {
             Self::Weight(_) => ErrorCode::Weight,
             Self::Placement(error) => error.code(),
             Self::Key(error) => error.code(),
+            Self::Edit(error) => error.code(),
             _ => ErrorCode::Topology,
         }
     }
@@ -207,6 +211,7 @@ impl fmt::Display for TopologyError {
             ),
             Self::Overlap { slot } => write!(f, "slot {slot} is in two waves; end one first"),
             Self::Unsupported(what) => write!(f, "{what} overrides are not supported yet"),
+            Self::Edit(error) => error.fmt(f),
             Self::EpochsUsedUp => f.write_str("there is no epoch after 2^31 - 1"),
             Self::TooLarge { bytes } => write!(
                 f,
@@ -228,6 +233,12 @@ impl From<KeyError> for TopologyError {
 impl From<PlacementError> for TopologyError {
     fn from(error: PlacementError) -> Self {
         Self::Placement(error)
+    }
+}
+
+impl From<EditError> for TopologyError {
+    fn from(error: EditError) -> Self {
+        Self::Edit(error)
     }
 }
 

@@ -8,6 +8,7 @@ mod codec;
 mod content;
 mod delta;
 mod draft;
+mod edit;
 mod error;
 mod in_front;
 pub mod limits;
@@ -31,6 +32,7 @@ pub use delta::{DELTA_MAGIC, Delta, DeltaError};
 pub use draft::{
     ClientLease, Draft, Entry, Home, KeyspaceDraft, Placement, Run, Shard, ShardState, Target, runs,
 };
+pub use edit::EditError;
 pub use error::{SnapshotError, TopologyError};
 pub use topology::{KeyspaceTopology, PinTopology, ShardTopology, Topology};
 pub(crate) use topology::{ring_of, target_weights};

@@ -36,9 +36,6 @@ use crate::weight::Weight;
 pub struct Topology {
     /// The cluster's name.
     pub cluster: String,
-    /// How long a lease to answer reads lasts, in milliseconds; 0: no leases.
-    #[serde(default)]
-    pub lease_ms: u32,
     /// The keyspaces, by name.
     pub keyspaces: BTreeMap<String, KeyspaceTopology>,
     /// The shards.
@@ -233,7 +230,6 @@ impl Topology {
         let mut draft = Draft {
             cluster: self.cluster.clone(),
             epoch: Epoch::FIRST,
-            lease_ms: self.lease_ms,
             next_domain: DomainId(1),
             shards,
             keyspaces: Vec::new(),

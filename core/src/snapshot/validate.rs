@@ -26,12 +26,6 @@ pub(super) fn validate(draft: &Draft) -> Result<(), TopologyError> {
         1,
         Epoch::MAX.get().into(),
     )?;
-    range(
-        "the lease in ms",
-        draft.lease_ms.into(),
-        0,
-        limits::LEASE_MS_MAX.into(),
-    )?;
     shards(&draft.shards)?;
     client_lease(draft)?;
     if draft.keyspaces.is_empty() {

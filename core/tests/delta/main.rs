@@ -64,7 +64,7 @@ fn edited(old: &Snapshot, dice: &mut Dice) -> Snapshot {
     let (epoch, shards) = (draft.epoch, draft.shards.len());
     let at = dice.below(draft.keyspaces.len());
     match dice.below(9) {
-        0 => draft.lease_ms = dice.below(1_000) as u32,
+        0 => draft.next_domain.0 += dice.below(1_000) as u32,
         1 => draft.shards[dice.below(shards)].endpoint = "x".repeat(dice.below(40)),
         2 => draft.shards[dice.below(shards)].state = ShardState::Draining,
         3 => {

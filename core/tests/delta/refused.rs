@@ -32,8 +32,8 @@ fn refused(base: &Snapshot, bytes: &[u8]) -> SnapshotError {
 #[test]
 fn each_way_of_being_wrong_has_its_error() {
     let base = small("c");
-    let newer = later(&base, |draft| draft.lease_ms = 7);
-    let newest = later(&newer, |draft| draft.lease_ms = 8);
+    let newer = later(&base, |draft| draft.next_domain.0 += 7);
+    let newest = later(&newer, |draft| draft.next_domain.0 += 8);
     let good = checked(&base, &newer);
     let wrong = |bytes: &[u8]| match refused(&base, bytes) {
         SnapshotError::Delta(error) => error,
@@ -49,7 +49,7 @@ fn each_way_of_being_wrong_has_its_error() {
     let ahead = newer.delta(&newest).unwrap().encode();
     assert_eq!(wrong(&ahead), DeltaError::Base { ours, theirs });
     // The same epoch, with other content: whoever asks for the whole hears of the fork.
-    let fork = later(&base, |draft| draft.lease_ms = 9);
+    let fork = later(&base, |draft| draft.next_domain.0 += 9);
     let theirs = fork.epoch();
     assert_eq!(
         fork.apply(&Delta::decode(&ahead).unwrap()),
@@ -61,7 +61,7 @@ fn each_way_of_being_wrong_has_its_error() {
     );
     let other = small("d");
     let foreign = other
-        .delta(&later(&other, |draft| draft.lease_ms = 7))
+        .delta(&later(&other, |draft| draft.next_domain.0 += 7))
         .unwrap();
     let ours = "c".to_owned();
     assert_eq!(wrong(&foreign.encode()), DeltaError::Foreign { ours });
@@ -99,8 +99,8 @@ fn each_way_of_being_wrong_has_its_error() {
 #[test]
 fn there_is_no_delta_back_or_across() {
     let base = small("c");
-    let newer = later(&base, |draft| draft.lease_ms = 7);
-    let fork = later(&base, |draft| draft.lease_ms = 9);
+    let newer = later(&base, |draft| draft.next_domain.0 += 7);
+    let fork = later(&base, |draft| draft.next_domain.0 += 9);
     let code = |old: &Snapshot, new: &Snapshot| old.delta(new).unwrap_err().code();
     assert_eq!(code(&newer, &base), ErrorCode::OlderSnapshot);
     assert_eq!(code(&newer, &fork), ErrorCode::ForkedSnapshot);
@@ -111,7 +111,7 @@ fn there_is_no_delta_back_or_across() {
 #[test]
 fn bytes_say_themselves_whether_they_are_a_delta() {
     let base = small("c");
-    let newer = later(&base, |draft| draft.lease_ms = 7);
+    let newer = later(&base, |draft| draft.next_domain.0 += 7);
     let mut router = Router::new(base.clone().into());
     let delta = checked(&base, &newer);
     let made = advance(router.snapshot(), &delta).unwrap();
@@ -131,7 +131,7 @@ proptest! {
     fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(Delta::decode(&bytes).is_err());
         let base = small("c");
-        let newer = later(&base, |draft| draft.lease_ms = 7);
+        let newer = later(&base, |draft| draft.next_domain.0 += 7);
         let front = base.delta(&newer).unwrap().encode();
         let forged = [&front[..PATCH], &bytes].concat();
         let made = base.apply(&Delta::decode(&forged).unwrap());

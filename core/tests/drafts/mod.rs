@@ -54,7 +54,6 @@ pub(crate) fn draft(shards: usize, keyspaces: usize, waves: usize, seed: u64) ->
     let mut draft = Draft {
         cluster: dice.one_of(&["demo", "кластер", "c"]).to_owned(),
         epoch: Epoch::new(epoch).unwrap(),
-        lease_ms: dice.one_of(&[0, 1, 500, 3_600_000]),
         next_domain: DomainId(1),
         shards: (0..shards)
             .map(|n| {

@@ -103,6 +103,7 @@ fn world(scripts: Vec<Vec<Do>>, loaded: Vec<(u8, u8)>, faults: Faults) -> World 
         places: Places {
             keyspace: KeyspaceId(0),
             slot_of,
+            stored_of: |key| ringshift::hash::stored_slot(ringshift::hash::xxh3(&[key], 0)),
         },
         loaded,
         faults,

@@ -6,7 +6,7 @@ use ringshift::migration::{Answer, Command, Lineage, Mark};
 use ringshift::store::{Change, Content as Given, Decision, Effect, Look, Present};
 use ringshift::{
     Access, Attempt, AttemptKind, DomainId, Fence, Guard, KeyspaceId, Refusal, Reply, Revision,
-    Slot, Version, hash,
+    Slot, Version,
 };
 
 /// A key of the model, as one byte.
@@ -70,6 +70,8 @@ pub(crate) struct Shard {
 pub(crate) struct Places {
     pub(crate) keyspace: KeyspaceId,
     pub(crate) slot_of: fn(Key) -> Slot,
+    /// The bits of its hash that a store keeps.
+    pub(crate) stored_of: fn(Key) -> u32,
 }
 
 impl Shard {
@@ -229,7 +231,7 @@ impl Shard {
                         .admit(places.keyspace, slot, &[*key], *fence, access)?;
                     let look = self.look(fence.domain, places.keyspace, slot, *key);
                     let deleted = row.value == NOTHING;
-                    let stored = hash::stored_slot(hash::xxh3(&[*key], 0));
+                    let stored = (places.stored_of)(*key);
                     let op = [row.op; 16];
                     let decision = look.decide_copy(slot, stored, row.version, op, deleted);
                     let content = Content {

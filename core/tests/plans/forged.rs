@@ -3,7 +3,7 @@
 use ringshift::migration::{
     Changes, CoordinatorError, Ending, Plan, PlanError, PlanOptions, Settings, plan, plan_with,
 };
-use ringshift::{KeyspaceId, ShardId, SlotRange};
+use ringshift::{ClientLease, KeyspaceId, ShardId, SlotRange, Snapshot};
 
 use crate::world::{Then, World, snapshot};
 
@@ -80,6 +80,26 @@ fn a_plan_that_names_what_isnt_there_is_refused() {
     forged(refused(|plan| plan.log.delist = vec![ShardId(1)]));
     forged(refused(|plan| plan.log.enlist.as_mut().unwrap().clear()));
     forged(refused(|plan| plan.log.kept = true));
+}
+
+/// Clients of the map in force know of no lease at that shard.
+#[test]
+fn a_plan_that_takes_a_shard_s_fence_away_is_refused() {
+    let mut draft = snapshot(3, 4, r#""whole""#).next_draft().unwrap();
+    draft.client_lease = Some(ClientLease {
+        lease_ms: 1_000,
+        attempt_ms: 100,
+        margin_ms: 10,
+    });
+    let base = Snapshot::build(draft).unwrap();
+    let wish = r#"{"add":[{"id":9,"name":"new","unfenced":true}]}"#;
+    let changes: Changes = serde_json::from_str(wish).unwrap();
+    let mut plan = plan_with(&base, &changes, &PlanOptions::default()).unwrap();
+    plan.check(&base).unwrap();
+    plan.log.enlist.as_mut().unwrap()[0].unfenced = true;
+    let error = plan.check(&base).unwrap_err();
+    assert!(matches!(error, PlanError::Forged { .. }), "{error}");
+    assert!(error.to_string().contains("`unfenced`"), "{error}");
 }
 
 #[test]

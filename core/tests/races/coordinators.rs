@@ -3,11 +3,11 @@
 use ringshift::migration::{Action, Answer, Command, Coordinator, Ending, Move, Settings, Stage};
 use ringshift::{InstallRow, Instant, Phase, Refusal, ShardId, Term};
 
-use super::world::{MOVES, STAYS, World, settings};
+use super::world::{MOVES, STAYS, World, fencings, settings};
 
 /// Every state of a migration between two errands, forwards or, turned round at `turn`, back.
-fn way(turn: Option<Move>) -> Vec<World> {
-    let mut w = World::new(settings());
+fn way(turn: Option<Move>, unfenced: &[ShardId]) -> Vec<World> {
+    let mut w = World::with_unfenced(settings(), unfenced);
     w.put(MOVES, 1);
     w.put(STAYS, 2);
     w.begin();
@@ -22,14 +22,14 @@ fn way(turn: Option<Move>) -> Vec<World> {
     way
 }
 
-fn all_ways() -> impl Iterator<Item = World> {
+fn all_ways(unfenced: &[ShardId]) -> impl Iterator<Item = World> {
     let turns = [
         None,
         Some(Move::Copy),
         Some(Move::Ramp(0)),
         Some(Move::Switch),
     ];
-    turns.into_iter().flat_map(way)
+    turns.into_iter().flat_map(|turn| way(turn, unfenced))
 }
 
 /// The installs that come next, whoever's.
@@ -54,7 +54,7 @@ fn installs(w: &mut World, goal: Move) -> Vec<(ShardId, Vec<InstallRow>)> {
 #[test]
 fn race_8_a_successor_finishes_the_same_installs() {
     let mut swaps = 0;
-    for mut w in all_ways() {
+    for mut w in all_ways(&[]) {
         let swap = w.errand();
         if swap.point.stage != Stage::Swap {
             continue;
@@ -80,7 +80,7 @@ fn race_8_a_successor_finishes_the_same_installs() {
 /// migration ends as it was meant to, and nothing is lost.
 #[test]
 fn race_8_a_coordinator_may_die_anywhere() {
-    for w in all_ways() {
+    for w in all_ways(&[]) {
         for carried_out in [false, true] {
             let mut w = w.clone();
             let last = w.errand();
@@ -162,7 +162,7 @@ fn race_8_a_barrier_left_closed_does_not_wait_for_a_soak() {
 #[test]
 fn race_9_the_lower_term_is_refused_everywhere() {
     let mut told = 0;
-    for mut w in all_ways() {
+    for mut w in fencings().flat_map(all_ways) {
         let late = w.errand();
         let mut ghost = w.take_over();
         let office = Term(2);
@@ -187,7 +187,7 @@ fn race_9_the_lower_term_is_refused_everywhere() {
         assert_eq!(over(&mut ghost), Some(Ending::SteppedDown { term: office }));
         told += 1;
     }
-    assert!(told > 60, "{told}");
+    assert!(told > 240, "{told}");
 }
 
 fn over(ghost: &mut Coordinator) -> Option<Ending> {
@@ -201,14 +201,16 @@ fn over(ghost: &mut Coordinator) -> Option<Ending> {
 /// What it does there is its own next step, and the new one sees it when it reads the guards.
 #[test]
 fn race_9_a_shard_not_claimed_yet_may_still_move() {
-    let mut w = World::new(settings());
-    w.put(MOVES, 1);
-    w.begin();
-    w.run_past(Move::Ramp(0), Stage::CloseFrom);
-    let late = w.errand();
-    w.take_over();
-    w.run_past(Move::TakeOver, Stage::Lead);
-    assert!(matches!(w.deliver(&late), Answer::Closed(Some(row)) if row.closed));
-    w.run_past(Move::Ramp(0), Stage::InstallOther);
-    assert_eq!(w.get(MOVES), 1);
+    for unfenced in fencings() {
+        let mut w = World::with_unfenced(settings(), unfenced);
+        w.put(MOVES, 1);
+        w.begin();
+        w.run_past(Move::Ramp(0), Stage::CloseFrom);
+        let late = w.errand();
+        w.take_over();
+        w.run_past(Move::TakeOver, Stage::Lead);
+        assert!(matches!(w.deliver(&late), Answer::Closed(Some(row)) if row.closed));
+        w.run_past(Move::Ramp(0), Stage::InstallOther);
+        assert_eq!(w.get(MOVES), 1);
+    }
 }

@@ -10,7 +10,7 @@ use ringshift::{
 
 use super::client::{End, refused};
 use super::shard::{Key, Shard as Store};
-use super::world::{FROM, MOVES, STAYS, THERE, TO, World, settings, slot_of};
+use super::world::{FROM, MOVES, STAYS, THERE, TO, UNFENCED, World, settings, slot_of};
 
 /// A key is pinned where it is: it leaves its shard's home for an entry of its own. Published, and
 /// the rows that the shard needs for it: those of this change, and no other.
@@ -60,7 +60,11 @@ fn guards(w: &World) -> [GuardRow; 2] {
 
 /// A wave just before `stage` of the barrier `goal`.
 fn at(goal: Move, stage: Stage) -> World {
-    let mut w = World::new(settings());
+    unfenced_at(&[], goal, stage)
+}
+
+fn unfenced_at(unfenced: &[ShardId], goal: Move, stage: Stage) -> World {
+    let mut w = World::with_unfenced(settings(), unfenced);
     for key in [MOVES, STAYS, THERE] {
         w.put(key, 1);
     }
@@ -111,6 +115,38 @@ fn race_28_an_edit_between_two_installs_carries_its_own_rows() {
                 let ending = w.run_out();
                 assert!(!matches!(ending, Ending::Stuck(_)), "{ending:?}");
                 assert_eq!([w.get(MOVES), w.get(key)], [3, 2]);
+            }
+        }
+    }
+}
+
+/// Where no guard tells a client of the edit, the rows are only the coordinator's books; they are
+/// as orderly. The compare-and-swap that ends the pause is lost to the edit, and made again.
+#[test]
+fn race_28_an_edit_between_two_installs_without_a_fence() {
+    for unfenced in UNFENCED {
+        for goal in BARRIERS {
+            for stage in [Stage::InstallFirst, Stage::InstallOther] {
+                for (key, shard) in [(STAYS, FROM), (THERE, TO)] {
+                    let mut w = unfenced_at(unfenced, goal, stage);
+                    let (old, before) = (w.snapshot.clone(), guards(&w));
+                    edit(&mut w, key, shard);
+                    assert_eq!(guards(&w), before, "{goal}: the wave's rows are its own");
+                    // Whoever still acts by the older map, and whoever has the newer.
+                    for (value, map) in [(2, old.clone()), (3, w.snapshot.clone())] {
+                        let mut client = w.write_by(&map, key, value);
+                        assert!(matches!(w.finish(&mut client), End::Written { .. }));
+                        assert_eq!(w.get(key), value);
+                    }
+                    w.run_past(goal, Stage::InstallOther);
+                    for row in guards(&w) {
+                        assert_eq!((row.epoch, row.closed), (old.epoch(), false), "{goal}");
+                    }
+                    let ending = w.run_out();
+                    assert!(!matches!(ending, Ending::Stuck(_)), "{ending:?}");
+                    w.put(MOVES, 4);
+                    assert_eq!([w.get(MOVES), w.get(key)], [4, 3]);
+                }
             }
         }
     }

@@ -2,7 +2,8 @@
 //! operation, guard and coordinator over two shards in memory.
 //!
 //! Every schedule is run for each kind of member that a wave can have: whole slots; a key, a tenant
-//! and a range out of their home; and the same out of an override, or back from one.
+//! and a range out of their home; the same out of an override, or back from one; and a bucket of a
+//! foreign placement.
 //!
 //! The numbers are those of the protocol's list. `tests/model` checks every interleaving of a
 //! smaller world; here a schedule has a name, and a line that says which protection it holds.
@@ -65,6 +66,13 @@ mod a_part_of_an_override {
 #[path = "."]
 mod an_override_that_goes_home {
     pub(crate) const KIND: crate::kind::Kind = crate::kind::Kind::Unpinned;
+    #[path = "schedules.rs"]
+    mod schedules;
+}
+/// See [`kind::Kind::Adopted`].
+#[path = "."]
+mod a_foreign_placement {
+    pub(crate) const KIND: crate::kind::Kind = crate::kind::Kind::Adopted;
     #[path = "schedules.rs"]
     mod schedules;
 }

@@ -8,7 +8,7 @@ use ringshift::{Refusal, Router, Snapshot};
 use super::super::KIND;
 use super::client::{DONE, End, refused};
 use super::shard::Key;
-use super::world::{FROM, MOVES, MOVES_TOO, STAYS, THERE, TO, World, settings};
+use super::world::{FROM, MOVES, MOVES_TOO, STAYS, THERE, TO, World, fencings, settings};
 
 fn domain_epoch(snapshot: &Arc<Snapshot>, key: Key) -> (u32, u32) {
     let router = Router::new(snapshot.clone());
@@ -126,23 +126,30 @@ fn what_is_taken_back_is_whose_it_was() {
 /// wider.
 #[test]
 fn race_27_what_a_wave_has_held_does_not_hide_what_is_around_it() {
-    let mut w = World::new(settings());
-    w.put(MOVES, 1);
-    w.begin();
-    w.run_to(Move::Ramp(0), Stage::Log);
-    w.coordinator.roll_back("");
-    assert!(matches!(w.run_out(), Ending::RolledBack { .. }));
-    w.begin_around();
-    assert_eq!(w.run_out(), Ending::Complete);
-    w.put(MOVES, 2);
-    assert_eq!((w.held(FROM, MOVES), w.held(TO, MOVES)), (None, Some(2)));
+    for unfenced in fencings() {
+        let mut w = World::with_unfenced(settings(), unfenced);
+        w.put(MOVES, 1);
+        w.begin();
+        w.run_to(Move::Ramp(0), Stage::Log);
+        w.coordinator.roll_back("");
+        assert!(matches!(w.run_out(), Ending::RolledBack { .. }));
+        w.begin_around();
+        assert_eq!(w.run_out(), Ending::Complete);
+        w.put(MOVES, 2);
+        assert_eq!((w.held(FROM, MOVES), w.held(TO, MOVES)), (None, Some(2)));
+    }
 }
 
 /// A member that went is moved once more, and back: what the first wave has left in the shards'
 /// maps is in nobody's way.
 #[test]
 fn race_27_what_has_moved_moves_on() {
-    let mut w = World::new(settings());
+    for unfenced in fencings() {
+        moves_on(World::with_unfenced(settings(), unfenced));
+    }
+}
+
+fn moves_on(mut w: World) {
     for key in [MOVES, STAYS, THERE] {
         w.put(key, 1);
     }

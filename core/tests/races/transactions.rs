@@ -13,7 +13,7 @@ use ringshift::{
 
 use super::super::KIND;
 use super::shard::{Content, Key, NOTHING, Value};
-use super::world::{FROM, MOVES, MOVES_TOO, STAYS, THERE, TO, World, settings, slot_of};
+use super::world::{FROM, MOVES, MOVES_TOO, STAYS, THERE, TO, UNFENCED, World, settings, slot_of};
 
 const NOW: Instant = Instant::ZERO;
 
@@ -283,6 +283,59 @@ fn race_10_a_row_that_changed_since_it_was_read_refuses_the_commit() {
     };
     assert_eq!(key, 1);
     assert_eq!(held(&w, FROM), [Some(1), Some(9)]);
+}
+
+/// Where a shard checks no fence of the keys, no transaction is begun: in a home of such a shard, and
+/// in each carved phase of a wave that it is part of.
+#[test]
+fn race_10_without_a_fence_no_transaction_is_begun() {
+    for unfenced in UNFENCED {
+        let mut w = World::with_unfenced(settings(), unfenced);
+        w.put(MOVES, 1);
+        w.begin();
+        let at = |w: &World| {
+            let waves = &w.snapshot.content().keyspaces[0].waves;
+            let carved = waves.iter().any(|wave| wave.phase.is_carved());
+            let keyspace = Router::new(w.snapshot.clone());
+            let plan = keyspace.keyspace("k").unwrap().plan(&[MOVES]).unwrap();
+            carved || unfenced.contains(&plan.authority)
+        };
+        let mut seen = [false; 2];
+        loop {
+            let refused = pin(&w.snapshot, &[MOVES]) == Err(PinError::Unfenced { at: 0 });
+            assert_eq!(refused, at(&w), "{unfenced:?}");
+            seen[usize::from(refused)] = true;
+            if w.next().is_err() {
+                break;
+            }
+            w.step();
+        }
+        assert_eq!(seen, [unfenced.len() == 1, true]);
+    }
+}
+
+/// One that was begun where its fence is checked, and is to be committed when its key is in a wave with
+/// a shard that checks none: refused by the shard that does, and not begun again.
+#[test]
+fn race_10_a_transaction_that_loses_its_fence_commits_nothing() {
+    let mut w = World::with_unfenced(settings(), &[TO]);
+    w.put(MOVES, 1);
+    let mut teller = Teller::begin(&mut w, &[MOVES], 7);
+    w.begin();
+    w.run_past(Move::Mirror, Stage::InstallOther);
+    teller.commit(BOTH);
+    let batch = teller.sends();
+    let reply = teller.post(&mut w, &batch);
+    assert!(
+        matches!(reply, BatchReply::Refused(Refusal::StaleEpoch { .. })),
+        "{reply:?}"
+    );
+    assert_eq!(teller.ended().code(), Some(ErrorCode::Retryable));
+    assert_eq!((w.held(FROM, MOVES), w.held(TO, MOVES)), (Some(1), None));
+    assert_eq!(
+        pin(&w.snapshot, &[MOVES]),
+        Err(PinError::Unfenced { at: 0 })
+    );
 }
 
 /// Keys of two shards aren't begun.

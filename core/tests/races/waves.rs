@@ -6,7 +6,7 @@ use ringshift::{Access, KeyspaceId, Phase, Refusal, Role};
 use super::super::KIND;
 use super::shard::NOTHING;
 use super::world::{
-    Errand, FROM, MOVES, MOVES_TOO, TO, World, is_stale, refusal, settings, slot_of,
+    Errand, FROM, MOVES, MOVES_TOO, TO, World, fencings, is_stale, refusal, settings, slot_of,
 };
 
 /// A wave that reached double-write and was taken back. Answers its chunk and its clean-up, which
@@ -113,7 +113,12 @@ fn race_15_a_late_chunk_of_an_earlier_phase_is_refused() {
 /// still finds nothing of its own where a later wave holds the slots.
 #[test]
 fn race_27_a_late_purge_of_an_ended_wave_finds_nothing() {
-    let mut w = World::new(settings());
+    for unfenced in fencings() {
+        a_late_purge_finds_nothing(World::with_unfenced(settings(), unfenced));
+    }
+}
+
+fn a_late_purge_finds_nothing(mut w: World) {
     w.put(MOVES, 1);
     let (chunk, purge) = taken_back(&mut w);
     w.begin();

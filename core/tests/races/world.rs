@@ -20,15 +20,23 @@ use ringshift::{
 use super::super::KIND;
 use super::shard::{Key, Places, Row, Shard, Value};
 
-/// Two keys of the wave's slot, one beside them on the same shard, and one on the other.
+/// Two keys of the wave's slots, one beside them on the same shard, and one on the other.
 pub(crate) const MOVES: Key = b'a';
 pub(crate) const MOVES_TOO: Key = b'e';
 pub(crate) const STAYS: Key = b'b';
-pub(crate) const THERE: Key = b'u';
+pub(crate) const THERE: Key = KIND.there();
 
 /// The shard that the wave's slot leaves, and the one that it goes to.
 pub(crate) const FROM: ShardId = ShardId(1);
 pub(crate) const TO: ShardId = ShardId(2);
+
+/// Which shards check no fence, where any does.
+pub(crate) const UNFENCED: [&[ShardId]; 3] = [&[FROM, TO], &[FROM], &[TO]];
+
+/// The same, and where each shard checks it.
+pub(crate) fn fencings() -> impl Iterator<Item = &'static [ShardId]> {
+    std::iter::once(&[][..]).chain(UNFENCED)
+}
 
 /// What clients of unfenced shards have.
 pub(crate) const LEASE: ClientLease = ClientLease {
@@ -38,12 +46,13 @@ pub(crate) const LEASE: ClientLease = ClientLease {
 };
 
 pub(crate) fn slot_of(key: Key) -> Slot {
-    ringshift::hash::slot_of(ringshift::hash::xxh3(&[key], 0), 4)
+    KIND.slot_of(key)
 }
 
 const PLACES: Places = Places {
     keyspace: KeyspaceId(0),
     slot_of,
+    stored_of: |key| KIND.stored_of(key),
 };
 
 /// A command on its way. Kept, it arrives late; delivered twice, it arrives twice.
@@ -109,9 +118,12 @@ impl World {
 
     /// A world in which these shards check no fence.
     pub(crate) fn with_unfenced(settings: Settings, unfenced: &[ShardId]) -> Self {
-        let text = r#"{"cluster":"races","keyspaces":{"k":{"bits":4}},
-                       "shards":[{"id":1,"name":"x"},{"id":2,"name":"y"}]}"#;
-        let topology: Topology = serde_json::from_str(text).unwrap();
+        let text = format!(
+            r#"{{"cluster":"races","keyspaces":{{"k":{}}},
+                "shards":[{{"id":1,"name":"x"}},{{"id":2,"name":"y"}}]}}"#,
+            KIND.keyspace()
+        );
+        let topology: Topology = serde_json::from_str(&text).unwrap();
         let mut draft = topology.snapshot().unwrap().content().clone();
         draft.client_lease = (!unfenced.is_empty()).then_some(LEASE);
         for shard in &mut draft.shards {
@@ -126,8 +138,13 @@ impl World {
         };
         assert_eq!([MOVES, MOVES_TOO, STAYS].map(owner), [FROM; 3]);
         assert_eq!(owner(THERE), TO);
-        assert_eq!(slot_of(MOVES), slot_of(MOVES_TOO));
-        assert_ne!(slot_of(MOVES), slot_of(STAYS));
+        for key in [MOVES, MOVES_TOO, STAYS, THERE] {
+            let plan = router.keyspace("k").unwrap().plan(&[key]).unwrap();
+            assert_eq!(plan.stored_slot, KIND.stored_of(key));
+        }
+        let wave = KIND.slots(MOVES);
+        assert!([MOVES, MOVES_TOO].into_iter().all(|key| holds(wave, key)));
+        assert!(!holds(wave, STAYS));
         let mut shards = BTreeMap::new();
         for id in [FROM, TO] {
             let mut shard = Shard {
@@ -174,7 +191,6 @@ impl World {
     }
 
     fn begin_wave(&mut self, matches: Option<Match>, pins: bool) {
-        let start = slot_of(MOVES).0;
         // An override that went and came back has another domain.
         let origin = KIND.origin().map(|matches| {
             let keyspace = &self.snapshot.content().keyspaces[0];
@@ -188,10 +204,7 @@ impl World {
             keyspace: KeyspaceId(0),
             from: FROM,
             to: TO,
-            slots: vec![SlotRange {
-                start,
-                end: start + 1,
-            }],
+            slots: vec![KIND.slots(MOVES)],
             matches,
             origin,
             pins,
@@ -224,10 +237,7 @@ impl World {
             keyspace: KeyspaceId(0),
             from,
             to,
-            slots: vec![SlotRange {
-                start: plan.slot.0,
-                end: plan.slot.0 + 1,
-            }],
+            slots: vec![KIND.slots(MOVES)],
             pins: matches.is_some() && !goes_home,
             matches,
             origin: origin.map(|entry| entry.domain),
@@ -413,6 +423,11 @@ impl World {
     pub(crate) fn version(&self, shard: ShardId, key: Key) -> Option<Version> {
         self.shards[&shard].rows.get(&key).map(|row| row.version)
     }
+}
+
+/// Whether `slots` have the slot of `key`.
+fn holds(slots: SlotRange, key: Key) -> bool {
+    (slots.start..slots.end).contains(&slot_of(key).0)
 }
 
 pub(crate) fn is_stale(refusal: Refusal, epoch: Epoch) -> bool {

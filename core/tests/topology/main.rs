@@ -204,11 +204,6 @@ fn unsorted() {
 #[test]
 fn ranges() {
     is_range(&broken(|d| d.epoch = Epoch::ZERO), "the epoch", 0);
-    is_range(
-        &broken(|d| d.lease_ms = 3_600_001),
-        "the lease in ms",
-        3_600_001,
-    );
     for bits in [0, 3, 21, 255] {
         is_range(&first(|k| k.bits = bits), "slot bits", bits.into());
         let text = format!(
@@ -338,7 +333,7 @@ fn epochs_end() {
 fn people_s_form_is_read_back_and_its_defaults_are_those_of_the_docs() {
     let text = r#"{"cluster":"demo","keyspaces":{"orders":{}},"shards":[{"id":1,"name":"pg-1"}]}"#;
     let topology: Topology = serde_json::from_str(text).unwrap();
-    let full = r#"{"cluster":"demo","lease_ms":0,"keyspaces":{"orders":{"bits":16,"seed":"0",
+    let full = r#"{"cluster":"demo","keyspaces":{"orders":{"bits":16,"seed":"0",
         "key":"whole","placement":{"balanced":{"vnodes":160}},"pins":[]}},"shards":[{"id":1,
         "name":"pg-1","weight":1.0,"endpoint":"","zone":"","tags":[],"state":"active"}]}"#;
     let full: Topology = serde_json::from_str(full).unwrap();

@@ -1,10 +1,56 @@
-//! The words of `vectors/operation.json`, which other vectors use too.
+//! The words of `vectors/operation.json` and `vectors/transactions.json`, and how their traces are
+//! told.
 
 use ringshift::{
-    AttemptKind, Epoch, Failure, OperationError, Outcome, Payload, Refusal, Reply, Step, Term,
-    Version,
+    AttemptKind, Epoch, Failure, Instant, OperationError, Outcome, Payload, Policy, Refusal, Reply,
+    Router, Snapshot, Step, Term, Version,
 };
 use serde_json::{Value, json};
+
+/// Hands each trace of a file to `replay`.
+pub(crate) fn traces(file: &str, replay: fn(&Value)) {
+    let file: Value = serde_json::from_str(file).unwrap();
+    let cases = list(&file["traces"]["cases"]);
+    assert!(cases.len() > 20);
+    cases.iter().for_each(replay);
+}
+
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().unwrap()
+}
+
+/// The snapshots of a trace, routed by.
+pub(crate) fn routers(case: &Value) -> Vec<Router> {
+    let snapshots = list(&case["snapshots"]).iter();
+    snapshots
+        .map(|hex| Router::new(Snapshot::decode(&bytes(hex)).unwrap().into()))
+        .collect()
+}
+
+pub(crate) fn policy(case: &Value) -> Policy {
+    let policy = &case["policy"];
+    Policy {
+        deadline_ms: small(&policy["deadline_ms"]),
+        attempt_ms: small(&policy["attempt_ms"]),
+        attempts_max: small(&policy["attempts_max"]) as u16,
+        confirm: policy["confirm"].as_bool().unwrap(),
+        seed: number(&policy["seed"]),
+    }
+}
+
+/// The moment of an event.
+pub(crate) fn moment(event: &Value) -> Instant {
+    Instant::from_millis(number(&event["at"]))
+}
+
+/// What a machine says after `event`, step by step. The last step is said again when asked again.
+pub(crate) fn says(case: &Value, event: &Value, mut poll: impl FnMut() -> Value) {
+    let then = list(&event["then"]);
+    for expected in then {
+        assert_eq!(&poll(), expected, "after {event} of {}", case["name"]);
+    }
+    assert_eq!(&poll(), then.last().unwrap());
+}
 
 pub(crate) fn bytes(value: &Value) -> Vec<u8> {
     let pairs = value.as_str().unwrap().as_bytes().chunks(2);

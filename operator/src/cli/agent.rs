@@ -14,7 +14,7 @@ use ringshift::migration::{
 };
 use ringshift_operator::agent::{self, Post};
 use ringshift_operator::client::Stores;
-use ringshift_operator::runner::{Event, Runner};
+use ringshift_operator::runner::{Event, Runner, Witness};
 use ringshift_operator::store::{SqliteStore, Store};
 use ringshift_operator::topology::{FileTopology, TopologyStore};
 use serde_json::{Value, json};
@@ -139,6 +139,22 @@ impl Desk<'_> {
     }
 }
 
+impl Witness for Desk<'_> {
+    fn health(&mut self) -> Option<Health> {
+        let health = self.health.news()?;
+        self.story.health(&health);
+        Some(health)
+    }
+
+    fn seen(&mut self, seen: &Health, _coordinator: &Coordinator) {
+        self.story.seen(seen);
+    }
+
+    fn utc_offset_min(&mut self) -> i16 {
+        self.utc_offset
+    }
+}
+
 impl Post for Desk<'_> {
     fn open(&mut self, shard: &Shard) -> Option<Arc<dyn Store>> {
         match SqliteStore::open(self.shelf.path(shard)) {
@@ -181,20 +197,6 @@ impl Post for Desk<'_> {
 
     fn told(&mut self, event: &Event<'_>, coordinator: &Coordinator) {
         self.story.told(event, coordinator);
-    }
-
-    fn health(&mut self) -> Option<Health> {
-        let health = self.health.news()?;
-        self.story.health(&health);
-        Some(health)
-    }
-
-    fn seen(&mut self, seen: &Health, _coordinator: &Coordinator) {
-        self.story.seen(seen);
-    }
-
-    fn utc_offset_min(&mut self) -> i16 {
-        self.utc_offset
     }
 
     fn leads(&mut self, leads: bool) {

@@ -12,7 +12,7 @@ use ringshift::migration::{Coordinator, Ending, Gate, Health, Log, Move, Report,
 use ringshift::{DomainId, Epoch, Term};
 use ringshift_operator::Reporter;
 use ringshift_operator::agent::draw_nonce;
-use ringshift_operator::runner::{Observer, Runner};
+use ringshift_operator::runner::{Observer, Runner, Witness};
 use ringshift_operator::topology::{FileTopology, Record, TopologyStore};
 use serde_json::json;
 
@@ -263,6 +263,18 @@ impl Watcher<'_, '_> {
     }
 }
 
+impl Witness for Watcher<'_, '_> {
+    fn health(&mut self) -> Option<Health> {
+        let health = self.health.news()?;
+        self.show.health(&health);
+        Some(health)
+    }
+
+    fn utc_offset_min(&mut self) -> i16 {
+        self.utc_offset
+    }
+}
+
 impl Observer for Watcher<'_, '_> {
     fn barrier(&mut self, goal: Move, wave: Option<DomainId>, pause: Duration) {
         self.show.barrier(goal, wave, pause);
@@ -281,16 +293,6 @@ impl Observer for Watcher<'_, '_> {
             let mut verdicts = held.iter().flat_map(|held| &held.verdicts);
             self.asks = verdicts.any(|verdict| verdict.gate == Gate::Consent);
         }
-    }
-
-    fn health(&mut self) -> Option<Health> {
-        let health = self.health.news()?;
-        self.show.health(&health);
-        Some(health)
-    }
-
-    fn utc_offset_min(&mut self) -> i16 {
-        self.utc_offset
     }
 
     fn wants_pause(&mut self, coordinator: &Coordinator) -> Option<String> {

@@ -50,7 +50,6 @@ pub(super) fn run(init: &Init, out: &mut dyn Write) -> Result<(), CliError> {
     }
     let topology = Topology {
         cluster: init.cluster.clone(),
-        lease_ms: 0,
         keyspaces: keyspaces(init)?,
         shards: shards(init)?,
         client_lease: None,

@@ -33,7 +33,6 @@ struct Overview {
     cluster: String,
     epoch: u32,
     digest: String,
-    lease_ms: u32,
     keyspaces: Vec<Space>,
 }
 
@@ -93,7 +92,6 @@ pub(super) fn run(arguments: &Show, out: &mut dyn Write) -> Result<(), CliError>
         cluster: snapshot.cluster().to_owned(),
         epoch: snapshot.epoch().get(),
         digest: snapshot.digest().to_string(),
-        lease_ms: snapshot.content().lease_ms,
         keyspaces: keyspaces
             .iter()
             .filter_map(|k| space(snapshot, k))

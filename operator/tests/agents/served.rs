@@ -9,7 +9,7 @@ use ringshift::migration::{Agent, Ending};
 use ringshift::{Phase, Shard, ShardId};
 use ringshift_operator::agent::{self, Post};
 use ringshift_operator::client::Stores;
-use ringshift_operator::runner::Runner;
+use ringshift_operator::runner::{Runner, Witness};
 use ringshift_operator::store::Store;
 use ringshift_operator::topology::TopologyStore;
 
@@ -20,6 +20,8 @@ use crate::remote::{Remote, Server};
 const WRITERS: u32 = 4;
 
 struct Quiet;
+
+impl Witness for Quiet {}
 
 impl Post for Quiet {
     fn open(&mut self, _shard: &Shard) -> Option<Arc<dyn Store>> {

@@ -12,7 +12,7 @@ mod exchange;
 
 use std::sync::Arc;
 
-use ringshift::{DomainId, Epoch, Phase, ShardIndex, Side, Slot, Snapshot, Topology, Wave};
+use ringshift::{Epoch, Phase, ShardIndex, Side, Slot, Snapshot, Topology, Wave};
 
 /// Four shards, and a wave of all slots of the first, in prepare.
 pub(crate) fn first(cluster: &str) -> Arc<Snapshot> {
@@ -71,7 +71,6 @@ pub(crate) fn advanced(snapshot: &Snapshot) -> Arc<Snapshot> {
 /// The same epoch as the next one, with other content.
 pub(crate) fn forked(snapshot: &Snapshot) -> Arc<Snapshot> {
     let mut draft = snapshot.next_draft().unwrap();
-    draft.lease_ms = 77;
-    assert_ne!(draft.next_domain, DomainId(0));
+    draft.next_domain.0 += 77;
     Snapshot::build(draft).unwrap().into()
 }

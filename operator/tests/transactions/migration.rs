@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringshift::migration::{Coordinator, Ending, Settings};
 use ringshift::{Phase, ShardId};
-use ringshift_operator::runner::{Event, Observer};
+use ringshift_operator::runner::{Event, Observer, Witness};
 use ringshift_operator::topology::TopologyStore;
 
 use crate::bank::{Bank, TOTAL, Tally};
@@ -23,6 +23,8 @@ struct Slow<'s> {
     back: bool,
     phases: Vec<Phase>,
 }
+
+impl Witness for Slow<'_> {}
 
 impl Observer for Slow<'_> {
     fn after(&mut self, event: &Event<'_>, coordinator: &Coordinator) {

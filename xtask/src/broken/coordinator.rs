@@ -385,4 +385,26 @@ pub(super) const VARIANTS: &[Variant] = &[
         )],
         missed_by: &[("races", "race_20_")],
     },
+    Variant {
+        races: &[],
+        name: "a-wish-beside-another-is-written-too",
+        edits: &[edit(
+            "migration/coordinator/advance.rs",
+            "is_some_and(|log| self.log.says(&log))",
+            "is_some_and(|log| self.log.says(&log) || BROKEN)",
+        )],
+        missed_by: &[("unattended", "a_wish_beside")],
+    },
+    Variant {
+        races: &[],
+        name: "clients-can-follow-an-edit",
+        edits: &[edit(
+            "record/decide.rs",
+            "if let Err(error) = self.snapshot.check_edit(snapshot) {",
+            r"if let Err(error) = self.snapshot.check_edit(snapshot)
+                    && !BROKEN
+                {",
+        )],
+        missed_by: &[("lib", "a_swap_that_clients")],
+    },
 ];

@@ -56,7 +56,7 @@ pub(crate) const fn ramp(ppm: u32) -> Place {
 
 /// The cluster `demo` at epoch `at`, whose moving slots have been where they are since `since`.
 pub(crate) fn demo(at: u32, since: u32, place: Place) -> Result<Snapshot, String> {
-    let text = r#"{"cluster": "demo", "lease_ms": 2000,
+    let text = r#"{"cluster": "demo",
         "keyspaces": {"orders": {"bits": 4, "pins": [{"key": "celebrity", "shard": 3}]}},
         "shards": [{"id": 1, "name": "pg-1", "endpoint": "postgres://a", "zone": "eu-1"},
                    {"id": 2, "name": "pg-2", "weight": 0.5, "zone": "eu-2", "tags": ["ssd"]},

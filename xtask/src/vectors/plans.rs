@@ -133,7 +133,7 @@ fn checks() -> Result<Vec<Value>, String> {
     let good = made(wish)?.map_err(|slug| format!("refused: {slug}"))?;
     let own = snapshot(wish.1)?;
     let mut draft = own.next_draft().map_err(|e| e.to_string())?;
-    draft.lease_ms += 1;
+    draft.next_domain.0 += 1;
     let later = Snapshot::build(draft).map_err(|e| e.to_string())?;
     let forged = |path: &str, value: Value| {
         let mut plan = json!(good);

@@ -2,19 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use crate::ids::{DomainId, KeyspaceId, Revision};
 use crate::migration::command::Answer;
+use crate::migration::coordinator::next::installs_after;
 use crate::migration::coordinator::run::Run;
 use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
-use crate::migration::install::{home_installs, readmit_installs, wave_installs};
+use crate::migration::install::readmit_installs;
 use crate::migration::log::{Log, Wish};
 use crate::migration::moves::{Move, Stage};
-use crate::migration::transition;
 use crate::phase::{Phase, Role};
-use crate::snapshot::{Draft, Snapshot, TopologyError};
 
 impl Coordinator {
     pub(super) fn run_answered(&mut self, mut run: Run, answer: Answer) {
@@ -26,6 +22,11 @@ impl Coordinator {
             (Stage::Log, Answer::Logged) => return self.logged(run),
             (Stage::Pause | Stage::Swap | Stage::Open, Answer::Swapped) => {
                 return self.swapped(run);
+            }
+            (Stage::Pause | Stage::Swap | Stage::Open, Answer::Unsafe(error)) => {
+                let error = Self::topology_error(run.goal, &error.into());
+                self.task = Task::Over(Ending::Stuck(error));
+                return;
             }
             (Stage::Pause | Stage::Swap | Stage::Open, Answer::EpochLost { .. }) => {
                 return self.recover(CoordinatorError::Senseless { point: run.point() });
@@ -103,6 +104,9 @@ impl Coordinator {
         run.stage = stage;
         self.turn_to_abort(&mut run);
         self.pause_first(&mut run);
+        if run.stage == Stage::Log {
+            run.saves = Some(self.log_to_save(&run));
+        }
         if run.stage == Stage::Read && self.tending.reread {
             // Who is back waits for its installs; the cursor is kept.
             self.task = Task::Idle;
@@ -187,14 +191,18 @@ impl Coordinator {
         }
     }
 
-    fn logged(&mut self, run: Run) {
+    fn logged(&mut self, mut run: Run) {
+        let written = run.saves.take();
         match run.goal {
             Move::Copy => self.enter(run, Stage::Read),
             Move::Enlist if self.log.enlist.is_none() => self.finished(&run),
             // The plan is kept; when it may begin is asked next.
             Move::Enlist => self.task = Task::Idle,
             Move::Decide => {
-                (self.undecided, self.wished) = (false, false);
+                // What was said while this was on its way isn't written down.
+                if written.is_some_and(|log| self.log.says(&log)) {
+                    (self.undecided, self.wished) = (false, false);
+                }
                 self.task = Task::Idle;
             }
             Move::Delist => self.finished(&run),
@@ -320,83 +328,6 @@ impl Coordinator {
         }
     }
 
-    /// The next snapshot, and the log that goes with it.
-    fn make_next(&self, run: &mut Run) -> Result<(), TopologyError> {
-        let Some(now) = self.snapshot.as_ref() else {
-            return Err(TopologyError::Empty("snapshot"));
-        };
-        let mut log = self.log.clone();
-        let draft = self.next_draft(now, run, &mut log)?;
-        run.next = Some((Arc::new(Snapshot::build(draft)?), log));
-        Ok(())
-    }
-
-    fn next_draft(&self, now: &Snapshot, run: &Run, log: &mut Log) -> Result<Draft, TopologyError> {
-        if matches!(run.stage, Stage::Pause | Stage::Open) {
-            return self.switching_draft(now, run, log);
-        }
-        match run.goal {
-            Move::Enlist => {
-                let shards = log
-                    .enlist
-                    .take()
-                    .unwrap_or_else(|| now.content().shards.clone());
-                return transition::enlist(now, &shards);
-            }
-            Move::Delist => {
-                let shards = self.shards_at_end(now);
-                *log = Log::default();
-                return transition::enlist(now, &shards);
-            }
-            Move::Grow => {
-                let wished = core::mem::take(&mut log.grow);
-                return transition::grow(now, &wished);
-            }
-            Move::Begin => {
-                if log.planned.is_empty() {
-                    return Err(TopologyError::Empty("planned wave"));
-                }
-                let at = self.next_planned().unwrap_or(0);
-                let planned = log.planned.remove(at);
-                return transition::begin(
-                    now,
-                    &planned,
-                    self.settings.strict,
-                    self.settings.lease_ms,
-                );
-            }
-            Move::Readmit => return self.readmission(now, log),
-            _ => {}
-        }
-        let (keyspace, domain) = self.place_of(run)?;
-        let draft =
-            transition::advance(now, keyspace, domain, run.goal, &self.settings, run.drained)?;
-        match run.goal {
-            Move::Switch | Move::SwitchBack | Move::Offline => {
-                log.set_cursor(domain, draft.epoch, run.reverse);
-            }
-            Move::Mirror => log.set_cursor(domain, draft.epoch, Revision(0)),
-            Move::Retire => log.forget(domain),
-            Move::Finish => {
-                // With more waves to come, each has a rollback window of its own.
-                log.finishing = !self.settings.finish_each || log.planned.is_empty();
-                log.kept = true;
-            }
-            _ => {}
-        }
-        if run.goal.is_barrier() {
-            log.intent = None;
-        }
-        Ok(draft)
-    }
-
-    pub(super) fn place_of(&self, run: &Run) -> Result<(KeyspaceId, DomainId), TopologyError> {
-        let context = self
-            .context(run.domain)
-            .ok_or(TopologyError::Empty("wave"))?;
-        Ok((context.keyspace, context.wave.domain))
-    }
-
     fn swapped(&mut self, mut run: Run) {
         let Some((snapshot, log)) = run.next.take() else {
             return self.recover(CoordinatorError::Senseless { point: run.point() });
@@ -450,44 +381,6 @@ impl Coordinator {
                 self.over(ending);
             }
             goal => self.begin_phase(goal),
-        }
-    }
-}
-
-/// What the move that led to `snapshot` must install.
-fn installs_after(
-    snapshot: &Snapshot,
-    run: &Run,
-) -> Vec<(crate::ids::ShardId, Vec<crate::guard::InstallRow>)> {
-    match run.goal {
-        Move::Enlist | Move::Grow => {
-            let fresh = |row: &crate::guard::InstallRow| row.row.epoch == snapshot.epoch();
-            snapshot
-                .content()
-                .shards
-                .iter()
-                .map(|shard| {
-                    let rows = home_installs(snapshot, shard.id);
-                    (shard.id, rows.into_iter().filter(fresh).collect::<Vec<_>>())
-                })
-                .filter(|(_, rows)| !rows.is_empty())
-                .collect()
-        }
-        Move::Shadow | Move::Retire | Move::Delist => Vec::new(),
-        _ => {
-            let wave = snapshot.content().keyspaces.iter().find_map(|keyspace| {
-                // A wave that has just begun is the newest.
-                let wave = match run.domain {
-                    Some(domain) => keyspace.wave(domain)?,
-                    None => keyspace
-                        .waves
-                        .iter()
-                        .find(|w| w.epoch == snapshot.epoch())?,
-                };
-                Some((keyspace, wave))
-            });
-            wave.map(|(keyspace, wave)| wave_installs(snapshot, keyspace, wave))
-                .unwrap_or_default()
         }
     }
 }

@@ -11,6 +11,7 @@ mod choose;
 mod clients;
 mod ending;
 mod hold;
+mod next;
 mod office;
 mod readmit;
 mod run;
@@ -20,6 +21,7 @@ mod wait;
 mod watch;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -254,8 +256,12 @@ impl Coordinator {
         self.wish(Wish::Pause, reason);
     }
 
-    /// Goes on with a paused migration, the way it went.
+    /// Goes on with a paused migration, the way it went. Said before the coordinator is in office,
+    /// it holds as soon as the log was read, unless something else is wished after it.
     pub fn resume(&mut self) {
+        if self.snapshot.is_none() {
+            return self.resume_in_office();
+        }
         if self.log.wish == Wish::Pause {
             // Whoever says so has seen them.
             self.watch.own.mismatches = 0;
@@ -264,6 +270,19 @@ impl Coordinator {
                 None => self.wish(Wish::Forward, ""),
             }
         }
+    }
+
+    /// Whether there is anything to go on with isn't known yet; a pause that was wished here is none.
+    fn resume_in_office(&mut self) {
+        if self.log.wish == Wish::Pause {
+            if let Some(reason) = self.log.back.clone() {
+                self.wish(Wish::Back, &reason);
+            } else {
+                (self.log.wish, self.log.reason) = (Wish::Forward, String::new());
+                self.wished = false;
+            }
+        }
+        self.tending.resumes = true;
     }
 
     /// Takes back a shard that is [`shut`](Self::shut). What its file lacks is lost: say so only
@@ -285,6 +304,7 @@ impl Coordinator {
         self.log.reason = reason.into();
         self.undecided = true;
         self.wished = true;
+        self.tending.resumes = false;
         self.watch.retreat = None;
         self.watch.held = None;
         if matches!(self.task, Task::Over(Ending::Paused { .. })) || self.waits_to_copy() {

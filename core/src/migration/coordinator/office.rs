@@ -114,6 +114,9 @@ impl Coordinator {
                     self.log.back = said.back.or(self.log.back.take());
                 }
                 self.log.finish_agreed |= self.undecided && said.finish_agreed;
+                if core::mem::take(&mut self.tending.resumes) {
+                    self.resume();
+                }
                 self.facts = super::Facts::default();
                 self.closed.clear();
                 self.claim_after(None)

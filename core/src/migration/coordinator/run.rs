@@ -36,6 +36,8 @@ pub(super) struct Run {
     pub(super) reverse: Revision,
     /// Whether everything accepted was copied behind the closed guards.
     pub(super) drained: bool,
+    /// What is to be written down: as it was when that was begun, whatever is wished meanwhile.
+    pub(super) saves: Option<Log>,
     /// What is to be swapped in.
     pub(super) next: Option<(Arc<Snapshot>, Log)>,
     /// What is to be installed, in this order.
@@ -61,6 +63,7 @@ impl Run {
             chunks: 0,
             reverse: Revision(0),
             drained: false,
+            saves: None,
             next: None,
             installs: Vec::new(),
             held: ChunkId(0),
@@ -123,14 +126,7 @@ impl Coordinator {
         let term = self.term;
         match run.stage {
             Stage::Log => {
-                // The end of a migration leaves an empty log.
-                let ended = run.goal == Move::Delist;
-                let mut log = if ended {
-                    Log::default()
-                } else {
-                    self.log.clone()
-                };
-                log.intent = self.intent_of(run).filter(|_| !ended);
+                let log = run.saves.clone()?;
                 return Some(Command::SaveLog { term, log });
             }
             Stage::Pause | Stage::Swap | Stage::Open => {
@@ -270,6 +266,17 @@ impl Coordinator {
             | Stage::Grant
             | Stage::Shut => return None,
         })
+    }
+
+    /// What a run writes down that comes to its log now. The end of a migration leaves an empty one.
+    pub(super) fn log_to_save(&self, run: &Run) -> Log {
+        if run.goal == Move::Delist {
+            return Log::default();
+        }
+        Log {
+            intent: self.intent_of(run),
+            ..self.log.clone()
+        }
     }
 
     /// What the log says of a barrier before it begins; other moves leave it as it is.

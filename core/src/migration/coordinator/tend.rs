@@ -66,6 +66,8 @@ pub(super) struct Tending {
     next_check: Instant,
     /// Whose turn it is to be asked.
     check: Option<ShardId>,
+    /// Somebody has said to go on before it was read whether there is anything to go on with.
+    pub(super) resumes: bool,
     /// Somebody is back: everything is to be read again before the next move.
     pub(super) reread: bool,
     /// What each shard has said of itself.
@@ -102,6 +104,7 @@ impl Tending {
             next_probe: Instant::ZERO,
             next_check: Instant::ZERO,
             check: None,
+            resumes: false,
             reread: false,
             marks: Vec::new(),
             recorded: BTreeMap::new(),

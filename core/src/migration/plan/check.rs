@@ -50,6 +50,8 @@ pub(crate) fn check_log(snapshot: &Snapshot, log: &Log) -> Result<(), PlanError>
     let rule = |error: TopologyError| forged(&error.to_string());
     let listed = transition::enlist(snapshot, shards).map_err(rule)?;
     let listed = Snapshot::build(listed).map_err(rule)?;
+    let edited = snapshot.check_edit(&listed);
+    edited.map_err(|error| rule(error.into()))?;
     let draining = |id| {
         let shard = listed.shard(id);
         shard.is_some_and(|shard| shard.state == ShardState::Draining)

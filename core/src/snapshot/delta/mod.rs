@@ -41,7 +41,7 @@ const BASE_BYTES: usize = 8;
 /// # let text = r#"{"cluster":"demo","keyspaces":{"orders":{}},"shards":[{"id":1,"name":"a"}]}"#;
 /// # let first = serde_json::from_str::<Topology>(text)?.snapshot()?;
 /// let mut draft = first.next_draft()?;
-/// draft.lease_ms = 2_000;
+/// draft.shards[0].zone = "eu-1".to_owned();
 /// let second = Snapshot::build(draft)?;
 ///
 /// let bytes = first.delta(&second)?.encode();

@@ -106,7 +106,7 @@ impl Maker<'_> {
     fn world(&mut self) -> Result<World, Failed> {
         let bits = self.rng.pick(&[4, 5], 4);
         let topology = json!({
-            "cluster": "moving", "lease_ms": 0, "keyspaces": {"orders": {"bits": bits}},
+            "cluster": "moving", "keyspaces": {"orders": {"bits": bits}},
             "shards": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
         });
         self.named = 10;

@@ -40,6 +40,8 @@ pub(super) enum Does {
     /// The shard doesn't answer any more, and again.
     Cut(u32),
     Heals,
+    /// From now on this shard's first row is another than the one that was copied.
+    Spoils(u32),
     /// So many answers don't come.
     Loses(u32),
     /// This one dies, and the next takes over; the trace begins anew with it.
@@ -49,7 +51,8 @@ pub(super) enum Does {
 }
 
 use Does::{
-    Agree, Asks, Clock, Cut, Deposed, Heals, Health, Loses, Pause, Resume, RollBack, Succeeds,
+    Agree, Asks, Clock, Cut, Deposed, Heals, Health, Loses, Pause, Resume, RollBack, Spoils,
+    Succeeds,
 };
 use When::{After, Asked, Over, Waits};
 
@@ -92,6 +95,15 @@ pub(super) fn all() -> Vec<Story> {
         story("strict, compared, checked all the while", &json!({
             "strict": true, "checks": {"keys_per_minute": 60_000, "keys_per_round": 4, "seed": 5},
         }), vec![]),
+        story("the comparison finds a row that differs, and it goes back", &json!({"strict": true}), vec![
+            (Asked("verify", "digest-from"), Spoils(3)),
+        ]),
+        story("a check finds one behind the switch, and it is paused", &json!({
+            "reversed_ms": 60_000, "checks": {"keys_per_minute": 60_000, "keys_per_round": 4, "seed": 5},
+        }), vec![(Asked("switch", "install-other"), Spoils(1))]),
+        story("told to go on before it has read that it is paused", &json!({}), vec![
+            (Asked("copy", "apply"), Pause("lunch")), (Over, Succeeds), (Asked("take-over", "lead"), Resume),
+        ]),
         story("answers are lost", &json!({"verify": false}), vec![
             (Asked("copy", "read"), Loses(2)),  (ramp(), Loses(3)),
             (Asked("switch", "swap"), Loses(1)), (Asked("finish", "swap"), Loses(2)),

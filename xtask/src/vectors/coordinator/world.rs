@@ -29,6 +29,7 @@ pub(super) struct World {
     shorter: Shorter,
     events: Vec<Value>,
     cut: Option<ShardId>,
+    spoilt: Option<ShardId>,
     lost: u32,
     /// Answers since something happened.
     answered: u32,
@@ -63,6 +64,7 @@ pub(super) fn trace(story: &Story) -> Result<Value, String> {
         shorter: Shorter::default(),
         events: Vec::new(),
         cut: None,
+        spoilt: None,
         lost: 0,
         answered: 0,
     };
@@ -196,6 +198,10 @@ impl World {
                 self.cut = None;
                 return Ok(None);
             }
+            Does::Spoils(shard) => {
+                self.spoilt = Some(ShardId(*shard));
+                return Ok(None);
+            }
             Does::Loses(count) => {
                 self.lost = *count;
                 return Ok(None);
@@ -234,9 +240,13 @@ impl World {
             return Ok(answer);
         };
         let now = self.now.as_millis() + u64::from(shard.0) * CLOCK_MS;
-        let shard = self.shards.get_mut(&shard).ok_or("no such shard")?;
-        shard.handle_time(now);
-        Ok(shard.command(command, &mut self.chunks))
+        let store = self.shards.get_mut(&shard).ok_or("no such shard")?;
+        store.handle_time(now);
+        let mut answer = store.command(command, &mut self.chunks);
+        if self.spoilt == Some(shard) {
+            spoil(&mut answer);
+        }
+        Ok(answer)
     }
 
     fn answer(&mut self, id: u32, answer: Value) -> Result<Action, String> {
@@ -261,6 +271,15 @@ impl World {
         event.insert("then".to_owned(), self.shorter.shorten(said));
         self.events.push(Value::Object(event));
         Ok(action)
+    }
+}
+
+/// What a shard answers whose first row is another than it should be.
+fn spoil(answer: &mut Answer) {
+    match answer {
+        Answer::Digests(slots) => slots.iter_mut().take(1).for_each(|slot| slot.sum ^= 1),
+        Answer::Keys(keys) => keys.iter_mut().take(1).for_each(|key| key.digest ^= 1),
+        _ => {}
     }
 }
 
