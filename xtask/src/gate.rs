@@ -2,7 +2,7 @@
 
 use crate::sh::Sh;
 use crate::wasm::{self, Place};
-use crate::{imports, js, languages, nostd, package, python, readme, setup, vectors, walls};
+use crate::{imports, js, languages, model, nostd, package, python, readme, setup, vectors, walls};
 
 /// One step of the gate.
 pub(crate) struct Step {
@@ -105,11 +105,7 @@ pub(crate) const STEPS: &[Step] = &[
     step(
         "model",
         "the protocol, every interleaving of a small world",
-        || {
-            // One core a world: a search splits worse over cores than eight of them do.
-            let test = "cargo test --release --locked --package ringshift --test model";
-            Sh::new(test).args("-- --nocapture").run()
-        },
+        model::gate,
     ),
     step("build", "the main job, optimised", || {
         Sh::new("cargo build --release --locked --example live_reshard").run()

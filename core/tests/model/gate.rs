@@ -71,6 +71,16 @@ fn a_restored_shard() {
     check("restored shard", world(&[W]).marked().with(faults));
 }
 
+/// The same while nobody looks on.
+#[test]
+fn a_restored_shard_alone() {
+    let faults = Faults {
+        restores: 1,
+        ..NONE
+    };
+    check("restored shard alone", world(&[]).marked().with(faults));
+}
+
 /// Who is claimed again and again, and keeps its file, is never shut.
 #[test]
 fn claimed_again() {
@@ -129,8 +139,11 @@ fn repair_of_a_delete() {
 #[test]
 fn back_from_each_phase() {
     let starts = PHASES.map(Start::Back);
-    let world = world(&[W]).set(|settings| settings.shadow_ppm = 1_000_000);
-    check("back from each phase", world.from(&starts));
+    let world = world(&[W, R]).set(|settings| settings.shadow_ppm = 1_000_000);
+    check(
+        "back from each phase",
+        world.from(&starts).loaded(&[(MOVES, 9)]),
+    );
 }
 
 /// A client dies in the middle of its write, and comes back.

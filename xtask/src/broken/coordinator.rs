@@ -15,7 +15,7 @@ pub(super) const VARIANTS: &[Variant] = &[
                 bump_owner(content, old, from, epoch);
             }",
         )],
-        missed_by: &[("races", "race_5_")],
+        missed_by: &[("races", "race_5_"), ("model", "gate::two_waves")],
     },
     Variant {
         races: &[8],
@@ -25,7 +25,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        for installs in unfinished(&snapshot, rows) {",
             "        for installs in unfinished(&snapshot, rows).into_iter().filter(|_| !BROKEN) {",
         )],
-        missed_by: &[("races", "race_8_")],
+        missed_by: &[("races", "race_8_"), ("model", "gate::claimed_again")],
     },
     Variant {
         races: &[8],
@@ -35,7 +35,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             ".is_some_and(|row| row.closed && row.epoch == wave.epoch)",
             ".is_some_and(|row| row.closed && row.epoch == wave.epoch && !BROKEN)",
         )],
-        missed_by: &[("races", "race_8_")],
+        missed_by: &[("races", "race_8_"), ("model", "gate::two_coordinators")],
     },
     Variant {
         races: &[8],
@@ -55,7 +55,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "                if *term != self.term =>",
             "                if *term != self.term && !BROKEN =>",
         )],
-        missed_by: &[("races", "race_9_")],
+        missed_by: &[("races", "race_9_"), ("model", "gate::two_coordinators")],
     },
     Variant {
         races: &[9],
@@ -75,7 +75,10 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        if term < self.term || theirs {",
             "        if term < self.term || (theirs && !BROKEN) {",
         )],
-        missed_by: &[("lib", "race_9_")],
+        missed_by: &[
+            ("lib", "race_9_"),
+            ("model", "gate::two_coordinators_of_one_term"),
+        ],
     },
     Variant {
         races: &[12],
@@ -129,7 +132,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "                if run.cursor < revision {",
             "                if run.cursor < revision && !BROKEN {",
         )],
-        missed_by: &[("races", "race_")],
+        missed_by: &[("races", "race_"), ("model", "gate::a_client_dies")],
     },
     Variant {
         races: &[],
@@ -171,7 +174,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "    let mut rows = Vec::new();\n    // Whom the members have left for the wave, or joined after it.",
             "    let mut rows = if BROKEN {\n        home_installs(snapshot, shard)\n    } else {\n        Vec::new()\n    };\n    // Whom the members have left for the wave, or joined after it.",
         )],
-        missed_by: &[("races", "race_28_")],
+        missed_by: &[("races", "race_28_"), ("model", "gate::an_edit")],
     },
     Variant {
         races: &[18],
@@ -203,7 +206,10 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        self.tending.readmitted == Some(mark.shard) || known",
             "        BROKEN || self.tending.readmitted == Some(mark.shard) || known",
         )],
-        missed_by: &[("races", "race_20_")],
+        missed_by: &[
+            ("races", "race_20_"),
+            ("model", "gate::a_restored_shard_alone"),
+        ],
     },
     Variant {
         races: &[29],
@@ -289,7 +295,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.ramp_ppm = 0;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", ""), ("model", "gate::back_from_each_phase")],
     },
     Variant {
         races: &[],
@@ -303,7 +309,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.ramp_ppm = 0;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", ""), ("model", "gate::two_waves")],
     },
     Variant {
         races: &[],
@@ -317,7 +323,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.phase = Phase::DoubleWrite;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", ""), ("model", "gate::back_from_each_phase")],
     },
     Variant {
         races: &[],
@@ -353,7 +359,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"            wave.shadow_ppm = 0;
             wave.first = if BROKEN { Side::To } else { Side::From };",
         )],
-        missed_by: &[("races", "")],
+        missed_by: &[("races", ""), ("model", "gate::back_from_each_phase")],
     },
     Variant {
         races: &[5],
@@ -363,7 +369,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "let end = self.now.after(wait);",
             "let end = self.now.after(if BROKEN { 0 } else { wait });",
         )],
-        missed_by: &[("races", "race_5_")],
+        missed_by: &[("races", "race_5_"), ("model", "gate::no_fence")],
     },
     Variant {
         races: &[6],
@@ -373,7 +379,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "if run.stage == Stage::CloseFrom && needed {",
             "if run.stage == Stage::CloseFrom && needed && !BROKEN {",
         )],
-        missed_by: &[("races", "race_5_by_every")],
+        missed_by: &[("races", "race_5_by_every"), ("model", "gate::no_fence")],
     },
     Variant {
         races: &[20],
@@ -383,6 +389,9 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        let linked = ",
             "        let linked = BROKEN || ",
         )],
-        missed_by: &[("races", "race_20_")],
+        missed_by: &[
+            ("races", "race_20_"),
+            ("model", "gate::a_restored_shard_alone"),
+        ],
     },
 ];

@@ -230,7 +230,10 @@ impl Coordinator {
             return Task::Office(Office::Lead);
         };
         if let Some(error) = ahead(&snapshot, rows) {
-            return Task::Over(Ending::Stuck(error));
+            // A successor may have gone on between the reading of the snapshot and that of the
+            // guards: who asks again is told that it leads no more.
+            self.recover(error);
+            return core::mem::replace(&mut self.task, Task::Idle);
         }
         self.closed = snapshot
             .content()
