@@ -5,7 +5,7 @@ use ringshift::Phase;
 use crate::check;
 use crate::setup::{MOVES, PHASES, STAYS, THERE, world};
 use crate::shard::NOTHING;
-use crate::world::{Do, Faults, Start, World};
+use crate::world::{Do, Faults, Start};
 
 const W: &[Do] = &[Do::Write(MOVES, 1)];
 const R: &[Do] = &[Do::Read(MOVES)];
@@ -144,18 +144,15 @@ fn two_coordinators_and_a_rollback() {
     check("two coordinators and a rollback", world(&[W]).with(faults));
 }
 
-fn unfenced(shards: &[u32]) -> World {
-    world(&[W, R]).unfenced(shards).loaded(&[(MOVES, 9)])
-}
-
 /// A writer and a reader, each with a lease, where neither shard checks a fence.
 #[test]
 #[ignore = "minutes; cargo xtask model no_fence"]
 fn no_fence() {
-    check("no fence", unfenced(&[1, 2]));
+    let world = world(&[W, R]).unfenced(&[1, 2]);
+    check("no fence", world.loaded(&[(MOVES, 9)]));
 }
 
-/// The same where one shard of the two does, and time may pass in the middle of a barrier.
+/// A writer where one shard of the two does, and time may pass in the middle of a barrier.
 #[test]
 #[ignore = "minutes; cargo xtask model one_fence"]
 fn one_fence() {
@@ -163,7 +160,7 @@ fn one_fence() {
         ticks: 1,
         ..Faults::default()
     };
-    check("one fence", unfenced(&[2]).with(faults));
+    check("one fence", world(&[W]).unfenced(&[2]).with(faults));
 }
 
 /// A successor doesn't know when the last map was swapped in. Its predecessor may go on.
@@ -199,7 +196,7 @@ fn a_restored_shard_and_a_crash() {
         crashes: 1,
         ..Faults::default()
     };
-    let world = world(&[W]).marked().with(faults);
+    let world = world(&[]).marked().with(faults);
     check("restored shard and a crash", world);
 }
 

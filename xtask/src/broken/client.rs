@@ -59,7 +59,7 @@ pub(super) const VARIANTS: &[Variant] = &[
                 "let goal = if BROKEN && matches!(goal, Goal::Repair { .. }) {\n    goal\n} else {\n    goal.restart()\n};",
             ),
         ],
-        missed_by: &[("races", "race_4_"), ("model", "gate::read_repair")],
+        missed_by: &[("races", "race_4_")],
     },
     Variant {
         races: &[4],
@@ -121,7 +121,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "if drained > accepted.fence.epoch",
             "if drained > accepted.fence.epoch || (BROKEN && drained == accepted.fence.epoch)",
         )],
-        missed_by: &[("races", "race_25_"), ("model", "gate::a_client_dies")],
+        missed_by: &[("races", "race_25_")],
     },
     Variant {
         races: &[25],
@@ -258,7 +258,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "    now < leased.until &&",
             "    (BROKEN || now < leased.until) &&",
         )],
-        missed_by: &[("races", "race_17_"), ("model", "gate::no_fence")],
+        missed_by: &[("races", "race_17_"), ("model", "gate::no_fence_on_from")],
     },
     Variant {
         races: &[6],
@@ -268,7 +268,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "!(writes && leased.switching)",
             "!(writes && leased.switching && !BROKEN)",
         )],
-        missed_by: &[("races", "race_6_"), ("model", "gate::no_fence")],
+        missed_by: &[("races", "race_6_"), ("model", "gate::no_fence_on_from")],
     },
     Variant {
         races: &[5],

@@ -15,7 +15,7 @@ pub(super) const VARIANTS: &[Variant] = &[
                 bump_owner(content, old, from, epoch);
             }",
         )],
-        missed_by: &[("races", "race_5_"), ("model", "gate::two_waves")],
+        missed_by: &[("races", "race_5_")],
     },
     Variant {
         races: &[8],
@@ -35,7 +35,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             ".is_some_and(|row| row.closed && row.epoch == wave.epoch)",
             ".is_some_and(|row| row.closed && row.epoch == wave.epoch && !BROKEN)",
         )],
-        missed_by: &[("races", "race_8_"), ("model", "gate::two_coordinators")],
+        missed_by: &[("races", "race_8_")],
     },
     Variant {
         races: &[8],
@@ -65,7 +65,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "if *expected != self.snapshot.epoch() || !forward {",
             "if (*expected != self.snapshot.epoch() || !forward) && !BROKEN {",
         )],
-        missed_by: &[("races", "race_")],
+        missed_by: &[("races", "race_"), ("model", "gate::an_edit")],
     },
     Variant {
         races: &[9],
@@ -75,10 +75,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        if term < self.term || theirs {",
             "        if term < self.term || (theirs && !BROKEN) {",
         )],
-        missed_by: &[
-            ("lib", "race_9_"),
-            ("model", "gate::two_coordinators_of_one_term"),
-        ],
+        missed_by: &[("lib", "race_9_")],
     },
     Variant {
         races: &[12],
@@ -132,7 +129,11 @@ pub(super) const VARIANTS: &[Variant] = &[
             "                if run.cursor < revision {",
             "                if run.cursor < revision && !BROKEN {",
         )],
-        missed_by: &[("races", "race_"), ("model", "gate::a_client_dies")],
+        missed_by: &[
+            ("races", "race_"),
+            ("model", "gate::a_client_dies"),
+            ("model", "gate::two_waves"),
+        ],
     },
     Variant {
         races: &[],
@@ -174,7 +175,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "    let mut rows = Vec::new();\n    // Whom the members have left for the wave, or joined after it.",
             "    let mut rows = if BROKEN {\n        home_installs(snapshot, shard)\n    } else {\n        Vec::new()\n    };\n    // Whom the members have left for the wave, or joined after it.",
         )],
-        missed_by: &[("races", "race_28_"), ("model", "gate::an_edit")],
+        missed_by: &[("races", "race_28_")],
     },
     Variant {
         races: &[18],
@@ -309,7 +310,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.ramp_ppm = 0;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", ""), ("model", "gate::two_waves")],
+        missed_by: &[("races", "")],
     },
     Variant {
         races: &[],
@@ -323,7 +324,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.phase = Phase::DoubleWrite;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", ""), ("model", "gate::back_from_each_phase")],
+        missed_by: &[("races", "")],
     },
     Variant {
         races: &[],
@@ -359,7 +360,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"            wave.shadow_ppm = 0;
             wave.first = if BROKEN { Side::To } else { Side::From };",
         )],
-        missed_by: &[("races", ""), ("model", "gate::back_from_each_phase")],
+        missed_by: &[("races", "")],
     },
     Variant {
         races: &[5],
@@ -369,7 +370,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "let end = self.now.after(wait);",
             "let end = self.now.after(if BROKEN { 0 } else { wait });",
         )],
-        missed_by: &[("races", "race_5_"), ("model", "gate::no_fence")],
+        missed_by: &[("races", "race_5_"), ("model", "gate::no_fence_on_from")],
     },
     Variant {
         races: &[6],
@@ -379,7 +380,10 @@ pub(super) const VARIANTS: &[Variant] = &[
             "if run.stage == Stage::CloseFrom && needed {",
             "if run.stage == Stage::CloseFrom && needed && !BROKEN {",
         )],
-        missed_by: &[("races", "race_5_by_every"), ("model", "gate::no_fence")],
+        missed_by: &[
+            ("races", "race_5_by_every"),
+            ("model", "gate::no_fence_on_from"),
+        ],
     },
     Variant {
         races: &[20],

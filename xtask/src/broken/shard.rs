@@ -136,7 +136,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "    if term < seen {",
             "    if term < seen && !BROKEN {",
         )],
-        missed_by: &[("races", "race_9_"), ("model", "gate::two_coordinators")],
+        missed_by: &[("races", "race_9_")],
     },
     Variant {
         races: &[22],
@@ -146,7 +146,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "new.epoch > current.epoch)",
             "new.epoch > current.epoch || (BROKEN && new.epoch == current.epoch))",
         )],
-        missed_by: &[("races", "race_22_"), ("model", "gate::two_coordinators")],
+        missed_by: &[("races", "race_22_")],
     },
     Variant {
         races: &[22],
@@ -198,10 +198,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "Some(in_force(*row, leased, self.shut))",
             "Some(in_force(*row, leased, self.shut && !BROKEN))",
         )],
-        missed_by: &[
-            ("races", "race_20_"),
-            ("model", "gate::a_restored_shard_alone"),
-        ],
+        missed_by: &[("races", "race_20_")],
     },
     Variant {
         races: &[10],

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::guard::{GuardRow, InstallRow};
 use crate::ids::{DomainId, ShardId};
 use crate::migration::command::{Answer, Command};
-use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
+use crate::migration::coordinator::{Coordinator, CoordinatorError, Task};
 use crate::migration::install::{home_installs, wave_installs};
 use crate::migration::moves::{Move, Point, Stage};
 use crate::migration::request::{Mark, remember};
