@@ -23,7 +23,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             r"        Reply::Deleted { .. } if BROKEN => AfterRead::Answer(Outcome::Missing),
         Reply::Deleted { version } => AfterRead::Repair {",
         )],
-        missed_by: &[("races", "race_3_"), ("model", "gate::repair_of_a_delete")],
+        missed_by: &[("races", "race_3_")],
     },
     Variant {
         races: &[4],
