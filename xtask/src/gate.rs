@@ -3,7 +3,7 @@
 use crate::sh::Sh;
 use crate::wasm::{self, Place};
 use crate::{
-    broken, imports, js, languages, nostd, package, python, readme, setup, vectors, walls,
+    broken, imports, js, languages, model, nostd, package, python, readme, setup, vectors, walls,
 };
 
 /// One step of the gate.
@@ -123,11 +123,7 @@ pub(crate) const STEPS: &[Step] = &[
     core(
         "model",
         "the protocol, every interleaving of a small world",
-        || {
-            // One core a world: a search splits worse over cores than eight of them do.
-            let test = "cargo test --release --locked --workspace --test model";
-            Sh::new(test).args("-- --nocapture").run()
-        },
+        model::gate,
     ),
     core(
         "break",

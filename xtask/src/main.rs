@@ -10,6 +10,7 @@ mod imports;
 mod js;
 mod languages;
 mod lexer;
+mod model;
 mod nostd;
 mod package;
 mod python;
@@ -56,6 +57,11 @@ const COMMANDS: &[Command] = &[
         name: "break",
         about: "take a protection out, and see it missed; all, --list, RACE, NAME",
         run: broken::run,
+    },
+    Command {
+        name: "model",
+        about: "search worlds of the model check; all, --list, NAME",
+        run: model::run,
     },
     Command {
         name: "imports",

@@ -214,3 +214,20 @@ fn race_9_a_shard_not_claimed_yet_may_still_move() {
         assert_eq!(w.get(MOVES), 1);
     }
 }
+
+/// Superseded while it takes office, after its claims: it finds guards of a newer map than the one
+/// it has read. That is its successor's work, not a topology store that went back in time.
+#[test]
+fn race_9_who_is_superseded_while_it_looks_steps_down() {
+    let mut w = World::new(settings());
+    w.put(MOVES, 1);
+    w.begin();
+    w.run_past(Move::Begin, Stage::InstallFirst);
+    w.take_over();
+    w.run_to(Move::TakeOver, Stage::Guards);
+    let ghost = w.take_over();
+    w.run_past(Move::Mirror, Stage::InstallOther);
+    w.coordinator = ghost;
+    let term = Term(3);
+    assert_eq!(w.run_out(), Ending::SteppedDown { term });
+}

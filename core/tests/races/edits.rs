@@ -255,3 +255,15 @@ fn race_28_a_new_shard_brings_its_own_rows() {
     assert_ne!(w.errand().point.goal, Move::Enlist, "no other install");
     assert_eq!(w.run_out(), Ending::Complete);
 }
+
+/// An edit between a successor's look at the snapshot and its look at the guards: they are ahead of
+/// what it has read, not of the topology store.
+#[test]
+fn race_28_an_edit_during_a_take_over_is_read_again() {
+    let mut w = at(Move::Copy, Stage::Read);
+    w.take_over();
+    w.run_to(Move::TakeOver, Stage::Guards);
+    edit(&mut w, STAYS, FROM);
+    assert_eq!(w.run_out(), Ending::Complete);
+    assert_eq!([w.get(MOVES), w.get(STAYS)], [1, 1]);
+}

@@ -37,7 +37,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             } if BROKEN => State::Done(Outcome::Value { from: id, version }),
             AfterRead::Repair { version, deleted } => State::Ready {",
         )],
-        missed_by: &[("races", "race_4_")],
+        missed_by: &[("races", "race_4_"), ("model", "gate::read_repair")],
     },
     Variant {
         races: &[4],
@@ -258,7 +258,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "    now < leased.until &&",
             "    (BROKEN || now < leased.until) &&",
         )],
-        missed_by: &[("races", "race_17_")],
+        missed_by: &[("races", "race_17_"), ("model", "gate::no_fence_on_from")],
     },
     Variant {
         races: &[6],
@@ -268,7 +268,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "!(writes && leased.switching)",
             "!(writes && leased.switching && !BROKEN)",
         )],
-        missed_by: &[("races", "race_6_")],
+        missed_by: &[("races", "race_6_"), ("model", "gate::no_fence_on_from")],
     },
     Variant {
         races: &[5],

@@ -25,7 +25,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        for installs in unfinished(&snapshot, rows) {",
             "        for installs in unfinished(&snapshot, rows).into_iter().filter(|_| !BROKEN) {",
         )],
-        missed_by: &[("races", "race_8_")],
+        missed_by: &[("races", "race_8_"), ("model", "gate::claimed_again")],
     },
     Variant {
         races: &[8],
@@ -55,7 +55,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "                if *term != self.term =>",
             "                if *term != self.term && !BROKEN =>",
         )],
-        missed_by: &[("races", "race_9_")],
+        missed_by: &[("races", "race_9_"), ("model", "gate::two_coordinators")],
     },
     Variant {
         races: &[9],
@@ -65,7 +65,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "if *expected != self.snapshot.epoch() || !forward {",
             "if (*expected != self.snapshot.epoch() || !forward) && !BROKEN {",
         )],
-        missed_by: &[("races", "race_")],
+        missed_by: &[("races", "race_28_"), ("model", "gate::an_edit")],
     },
     Variant {
         races: &[9],
@@ -129,7 +129,11 @@ pub(super) const VARIANTS: &[Variant] = &[
             "                if run.cursor < revision {",
             "                if run.cursor < revision && !BROKEN {",
         )],
-        missed_by: &[("races", "race_")],
+        missed_by: &[
+            ("races", "race_"),
+            ("model", "gate::a_client_dies"),
+            ("model", "gate::two_waves"),
+        ],
     },
     Variant {
         races: &[],
@@ -203,7 +207,10 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        self.tending.readmitted == Some(mark.shard) || known",
             "        BROKEN || self.tending.readmitted == Some(mark.shard) || known",
         )],
-        missed_by: &[("races", "race_20_")],
+        missed_by: &[
+            ("races", "race_20_"),
+            ("model", "gate::a_restored_shard_alone"),
+        ],
     },
     Variant {
         races: &[29],
@@ -289,7 +296,10 @@ pub(super) const VARIANTS: &[Variant] = &[
             wave.ramp_ppm = 0;
             wave.first = if BROKEN { Side::From } else { Side::To };",
         )],
-        missed_by: &[("races", "a_delete_on_its_way")],
+        missed_by: &[
+            ("races", "a_delete_on_its_way"),
+            ("model", "gate::back_from_each_phase"),
+        ],
     },
     Variant {
         races: &[],
@@ -363,7 +373,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "let end = self.now.after(wait);",
             "let end = self.now.after(if BROKEN { 0 } else { wait });",
         )],
-        missed_by: &[("races", "race_5_")],
+        missed_by: &[("races", "race_5_"), ("model", "gate::no_fence_on_from")],
     },
     Variant {
         races: &[6],
@@ -373,7 +383,10 @@ pub(super) const VARIANTS: &[Variant] = &[
             "if run.stage == Stage::CloseFrom && needed {",
             "if run.stage == Stage::CloseFrom && needed && !BROKEN {",
         )],
-        missed_by: &[("races", "race_5_by_every")],
+        missed_by: &[
+            ("races", "race_5_by_every"),
+            ("model", "gate::no_fence_on_from"),
+        ],
     },
     Variant {
         races: &[20],
@@ -383,7 +396,10 @@ pub(super) const VARIANTS: &[Variant] = &[
             "        let linked = ",
             "        let linked = BROKEN || ",
         )],
-        missed_by: &[("races", "race_20_")],
+        missed_by: &[
+            ("races", "race_20_"),
+            ("model", "gate::a_restored_shard_alone"),
+        ],
     },
     Variant {
         races: &[],

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::guard::{GuardRow, InstallRow};
 use crate::ids::{DomainId, ShardId};
 use crate::migration::command::{Answer, Command};
-use crate::migration::coordinator::{Coordinator, CoordinatorError, Ending, Task};
+use crate::migration::coordinator::{Coordinator, CoordinatorError, Task};
 use crate::migration::install::{home_installs, wave_installs};
 use crate::migration::moves::{Move, Point, Stage};
 use crate::migration::request::{Mark, remember};
@@ -233,7 +233,10 @@ impl Coordinator {
             return Task::Office(Office::Lead);
         };
         if let Some(error) = ahead(&snapshot, rows) {
-            return Task::Over(Ending::Stuck(error));
+            // A successor may have gone on between the reading of the snapshot and that of the
+            // guards: who asks again is told that it leads no more.
+            self.recover(error);
+            return core::mem::replace(&mut self.task, Task::Idle);
         }
         self.closed = snapshot
             .content()

@@ -1,36 +1,113 @@
-//! The world as stateright searches it: what may happen next, and what must hold.
+//! The world as stateright searches it: where it begins, and what may happen next.
 
-use ringshift::migration::{Action, Answer, Coordinator, Ending, Log};
-use ringshift::{AttemptKind, Failure, Instant, Operation, Reply, ShardId, Step, Term};
-use stateright::semantics::ConsistencyTester;
+use ringshift::{Instant, Operation, Reply, ShardId, Step, Term};
 use stateright::semantics::register::Register;
 use stateright::{Model, Property};
 
 use super::{
-    Act, Client, History, Message, State, Waits, World, fingerprint, key_of, repeatable, shard_at,
+    Act, Client, Faults, Ghost, History, Message, Start, State, Store, Waits, World, shard_at,
 };
-use crate::shard::{Content, Key, NOTHING, Shard};
+use crate::kept::Kept;
+use crate::shard::{Content, NOTHING, Shard};
 
 impl Model for World {
     type State = State;
     type Action = Act;
 
     fn init_states(&self) -> Vec<State> {
-        let mut shards = vec![Shard::default(); 2];
-        for (at, shard) in shards.iter_mut().enumerate() {
-            let id = ShardId(u32::try_from(at).unwrap() + 1);
-            let rows = ringshift::migration::home_installs(&self.initial, id);
+        self.starts
+            .iter()
+            .map(|start| self.started(*start))
+            .collect()
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Act>) {
+        if state.ghost.wrong.is_none() {
+            self.steps(state, actions);
+            self.faults(state, actions);
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Act) -> Option<State> {
+        let mut state = last.clone();
+        self.act(&mut state, action)?;
+        self.compare(last, &mut state);
+        let before = std::mem::take(&mut state.network);
+        let matters = |message: &Kept<Message>| message.matters(&state);
+        let mut network: Vec<_> = before.into_iter().filter(matters).collect();
+        // A bag: two states that differ in the order of arrival are the same.
+        network.sort_by_key(Kept::order);
+        state.network = network;
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        Self::all_properties()
+    }
+}
+
+impl World {
+    fn started(&self, start: Start) -> State {
+        let mut state = self.first();
+        self.appoint(&mut state, Term(2), true);
+        let (phase, back, pauses) = match start {
+            Start::Before => return state,
+            Start::At(phase) => (phase, false, false),
+            Start::Back(phase) => (phase, true, false),
+            Start::Paused(phase) => (phase, false, true),
+        };
+        let there = |state: &State| {
+            let keyspaces = &state.store.snapshot.content().keyspaces;
+            keyspaces[0].waves.first().map(|wave| wave.phase) == Some(phase)
+        };
+        while !there(&state) {
+            self.goes_on(&mut state);
+        }
+        if back {
+            self.tell(&mut state, |coordinator| coordinator.roll_back(""));
+        }
+        if pauses {
+            self.tell(&mut state, |coordinator| coordinator.pause(""));
+            while state.leaders[0].ending().is_none() {
+                self.goes_on(&mut state);
+            }
+            state.leaders.clear();
+        }
+        if self.informed {
+            for client in (0..).take(state.clients.len()) {
+                self.inform(&mut state, client);
+            }
+        }
+        state
+    }
+
+    /// Nobody but the coordinator does anything.
+    fn goes_on(&self, state: &mut State) {
+        if state.network.is_empty() {
+            self.tick(state);
+        } else {
+            let message = state.network.remove(0);
+            self.deliver(state, &message);
+        }
+    }
+
+    fn first(&self) -> State {
+        let number = self.initial.content().shards.len();
+        let mut shards = vec![Shard::default(); number];
+        for (shard, told) in shards.iter_mut().zip(&self.initial.content().shards) {
+            let rows = ringshift::migration::home_installs(&self.initial, told.id);
             shard.guard.install(Term(1), &rows).unwrap();
+            shard.unfenced = told.unfenced;
         }
         let mut histories = Vec::new();
         for key in &self.keys {
             let loaded = self.loaded.iter().find(|(k, _)| k == key);
-            histories.push(History::new(Register(
-                loaded.map_or(NOTHING, |(_, value)| *value),
-            )));
+            let first = loaded.map_or(NOTHING, |(_, value)| *value);
+            histories.push(Kept::new(History::new(Register(first))));
         }
+        let renewed = self.timed.then_some(Instant::ZERO);
         for &(key, value) in &self.loaded {
-            let plan = Self::plan(&self.initial, key);
+            let plan = Self::plan(&self.initial, renewed, key);
             let mut operation = Operation::write(plan, self.policy, Instant::ZERO);
             let Step::Send(attempt) = operation.poll() else {
                 panic!("nothing sent")
@@ -39,204 +116,208 @@ impl Model for World {
             let (reply, _) = shards[shard_at(attempt.shard)].attempt(&attempt, key, content);
             assert!(matches!(reply, Reply::Written { .. }), "{reply:?}");
         }
-        let client = Client {
+        let client = Kept::new(Client {
             next: 0,
             map: self.initial.clone(),
+            renewed,
             running: None,
-        };
-        let office = Term(2);
-        let wanted = Some(self.wanted.clone());
-        let mut state = State {
-            term: Term(1),
-            snapshot: self.initial.clone(),
-            log: Log::default(),
-            shards,
+        });
+        State {
+            now: Instant::ZERO,
+            store: Kept::new(Store::first(self.initial.clone())),
+            shards: shards.into_iter().map(Kept::new).collect(),
             clients: vec![client; self.scripts.len()],
-            coordinator: Coordinator::new(office, self.settings.clone(), wanted, Instant::ZERO),
-            office,
-            chunk: Vec::new(),
+            leaders: Vec::new(),
+            office: (Term(1), 0),
             network: Vec::new(),
             histories,
             faults: self.faults,
-            ending: None,
-        };
-        Self::direct(&mut state);
-        vec![state]
+            ghost: Ghost::default(),
+        }
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Act>) {
-        actions.extend((0..state.network.len()).map(Act::Deliver));
-        if state.faults.repeats > 0 {
-            let repeats = (0..state.network.len()).filter(|&i| repeatable(&state.network[i]));
-            actions.extend(repeats.map(Act::Repeat));
+    /// What happens by itself, sooner or later.
+    pub(super) fn steps(&self, state: &State, actions: &mut Vec<Act>) {
+        for (at, message) in state.network.iter().enumerate() {
+            let attempt = matches!(**message, Message::Attempt { .. });
+            let cut_off = attempt && message.shard() == state.ghost.restored;
+            if !cut_off || message.shard().is_none() {
+                actions.push(Act::Deliver(at));
+            }
         }
         for (client, c) in (0..).zip(&state.clients) {
             match &c.running {
-                None if usize::from(c.next) < self.scripts[usize::from(client)].len() => {
+                None if c.at() < self.scripts[usize::from(client)].len() => {
                     actions.push(Act::Start(client));
-                    if state.faults.refreshes > 0 && c.map != state.snapshot {
-                        actions.push(Act::StartFresh(client));
-                    }
                 }
                 None => {}
                 Some(running) => match running.waits_for {
-                    Waits::Time => actions.push(Act::Timer(client)),
-                    Waits::Refresh => actions.push(Act::Refreshed(client)),
-                    Waits::Attempt(_) if state.faults.silences > 0 => {
-                        actions.push(Act::Silence(client));
+                    Waits::Time if !self.timed || running.until <= state.now => {
+                        actions.push(Act::Timer(client));
                     }
-                    Waits::Attempt(_) => {}
+                    Waits::Refresh => actions.push(Act::Refreshed(client)),
+                    Waits::Time | Waits::Attempt(_) => {}
                 },
             }
         }
-        if state.ending.is_none() {
-            if state.faults.crashes > 0 {
-                actions.push(Act::Crash);
-            }
-            if state.faults.late_commands > 0 {
-                actions.push(Act::LateCommand);
-            }
-            if state.faults.rollbacks > 0 {
-                actions.push(Act::RollBack);
-            }
+        // While a coordinator waits time may pass beside anything; when all is over, only where
+        // somebody waits for it and for nothing else.
+        let over = state.leaders.iter().all(|leader| leader.ending().is_some());
+        let idle = state.leaders.iter().all(|leader| leader.is_waiting());
+        let waited_for = actions.is_empty() && state.clients.iter().any(|c| !c.is_idle());
+        if self.timed && self.may_pass(state) && idle && (!over || waited_for) {
+            actions.push(Act::Tick);
+        }
+        if state
+            .leaders
+            .last()
+            .is_some_and(|l| l.is_stuck_with_restored())
+        {
+            actions.push(Act::Readmit);
         }
     }
 
-    fn next_state(&self, last: &State, action: Act) -> Option<State> {
-        let mut state = last.clone();
+    /// Whether a tick leaves nothing behind that somebody waits for.
+    fn may_pass(&self, state: &State) -> bool {
+        let after = state.now.after(super::TICK);
+        let lost = state.network.iter().filter(|message| {
+            let over = matches!(&***message, Message::Attempt { until, .. } if *until < after);
+            over && message.is_waited_for(state)
+        });
+        lost.count() == 0
+    }
+
+    /// What nobody wished for.
+    fn faults(&self, state: &State, actions: &mut Vec<Act>) {
+        let left = &state.faults;
+        for (at, message) in state.network.iter().enumerate() {
+            if left.repeats > 0 && message.is_repeatable() {
+                actions.push(Act::Repeat(at));
+            }
+        }
+        for (client, c) in (0..).zip(&state.clients) {
+            match &c.running {
+                None => {
+                    let more = c.at() < self.scripts[usize::from(client)].len();
+                    let newer = c.map != state.store.snapshot;
+                    if more && newer && left.refreshes > 0 {
+                        actions.push(Act::StartFresh(client));
+                    }
+                }
+                Some(running) => {
+                    let waits = matches!(running.waits_for, Waits::Attempt(_));
+                    let late = !self.timed || running.until <= state.now;
+                    if waits && late && left.silences > 0 {
+                        actions.push(Act::Silence(client));
+                    }
+                    if left.deaths > 0 {
+                        actions.push(Act::Die(client));
+                    }
+                }
+            }
+        }
+        let Some(newest) = state.leaders.last() else {
+            return;
+        };
+        if newest.ending().is_none() {
+            let faults = [
+                (left.crashes, Act::Crash),
+                (left.rivals, Act::Rival),
+                (left.twins, Act::Twin),
+                (left.late_commands, Act::LateCommand),
+                (left.rollbacks, Act::RollBack),
+                // The plan is of one epoch; after that, others may write.
+                (left.edits * u8::from(state.store.is_migrating()), Act::Edit),
+            ];
+            let faults = faults.into_iter().filter(|(left, _)| *left > 0);
+            actions.extend(faults.map(|(_, act)| act));
+            if left.ticks > 0 && self.may_pass(state) {
+                actions.push(Act::LateTick);
+            }
+        }
+        if left.restores > 0 {
+            match &state.ghost.copy {
+                None => actions.extend((0..state.shards.len()).map(Act::Copy)),
+                Some(_) if Self::may_restore(state) => actions.push(Act::Restore),
+                Some(_) => {}
+            }
+        }
+        let works = newest.ending().is_none();
+        if works && newest.shut().is_some() && !state.ghost.readmitted {
+            actions.push(Act::Readmit);
+        }
+    }
+
+    fn act(&self, state: &mut State, action: Act) -> Option<()> {
+        let left = &mut state.faults;
         match action {
             Act::Deliver(at) => {
                 let message = state.network.remove(at);
-                self.deliver(&mut state, message);
+                self.deliver(state, &message);
             }
             Act::Repeat(at) => {
-                state.faults.repeats -= 1;
+                Faults::spend(&mut left.repeats)?;
                 let message = state.network[at].clone();
-                self.deliver(&mut state, message);
+                self.deliver(state, &message);
             }
-            Act::Start(client) => self.start(&mut state, client),
+            Act::Start(client) => self.start(state, client),
             Act::StartFresh(client) => {
-                state.faults.refreshes -= 1;
-                state.clients[usize::from(client)].map = state.snapshot.clone();
-                self.start(&mut state, client);
+                Faults::spend(&mut left.refreshes)?;
+                self.inform(state, client);
+                self.start(state, client);
             }
-            Act::Timer(client) => {
-                let running = state.clients[usize::from(client)].running.as_mut()?;
-                let Step::Wait { until } = running.operation.poll() else {
-                    return None;
-                };
-                running.operation.handle_timeout(until);
-                self.drive(&mut state, client);
-            }
-            Act::Refreshed(client) => {
-                let c = &mut state.clients[usize::from(client)];
-                let running = c.running.as_mut()?;
-                c.map = state.snapshot.clone();
-                let plan = Self::plan(&c.map, key_of(running.what));
-                running.waits_for = Waits::Time;
-                running.operation.handle_snapshot(Instant::ZERO, plan);
-                self.drive(&mut state, client);
+            Act::Timer(client) => self.timer(state, client)?,
+            Act::Refreshed(client) => self.refreshed(state, client)?,
+            Act::Tick => self.tick(state),
+            Act::LateTick => {
+                Faults::spend(&mut left.ticks)?;
+                self.tick(state);
             }
             Act::Silence(client) => {
-                state.faults.silences -= 1;
-                let running = state.clients[usize::from(client)].running.as_mut()?;
-                let Waits::Attempt(id) = running.waits_for else {
-                    return None;
-                };
-                running.waits_for = Waits::Time;
-                let failed = Reply::Failed(Failure::MaybeApplied);
-                running
-                    .operation
-                    .handle_reply(Instant::ZERO, id, failed)
-                    .ok()?;
-                self.drive(&mut state, client);
+                Faults::spend(&mut left.silences)?;
+                self.silence(state, client)?;
+            }
+            Act::Die(client) => {
+                Faults::spend(&mut left.deaths)?;
+                self.die(state, client);
             }
             Act::Crash => {
-                state.faults.crashes -= 1;
-                state.office = Term(state.office.0 + 1);
-                let (office, settings) = (state.office, self.settings.clone());
-                // A successor is told of no wish: the log has the migration, or none began.
-                state.coordinator = Coordinator::new(office, settings, None, Instant::ZERO);
-                state.chunk.clear();
-                Self::direct(&mut state);
+                Faults::spend(&mut left.crashes)?;
+                self.crash(state);
+            }
+            Act::Rival => {
+                Faults::spend(&mut left.rivals)?;
+                let term = Term(state.office.0.0 + 1);
+                self.appoint(state, term, false);
+            }
+            Act::Twin => {
+                Faults::spend(&mut left.twins)?;
+                let term = state.office.0;
+                self.appoint(state, term, false);
             }
             Act::LateCommand => {
-                state.faults.late_commands -= 1;
-                let Action::Do { id, .. } = state.coordinator.poll() else {
-                    return None;
-                };
-                let late = Instant::from_millis(self.settings.barrier_ms + 1);
-                state
-                    .coordinator
-                    .handle_answer(late, id, Answer::Unreachable);
-                Self::direct(&mut state);
+                Faults::spend(&mut left.late_commands)?;
+                self.late_command(state)?;
             }
             Act::RollBack => {
-                state.faults.rollbacks -= 1;
-                state.coordinator.roll_back("");
+                Faults::spend(&mut left.rollbacks)?;
+                self.tell(state, |coordinator| coordinator.roll_back(""));
+            }
+            Act::Edit => {
+                Faults::spend(&mut left.edits)?;
+                self.edit(state)?;
+            }
+            Act::Copy(at) => Self::copy(state, at),
+            Act::Restore => {
+                Faults::spend(&mut left.restores)?;
+                self.restore(state)?;
+            }
+            Act::Readmit => {
+                let shard: ShardId = state.leaders.last()?.shut()?;
+                state.ghost.readmitted = true;
+                self.tell(state, |coordinator| coordinator.readmit(shard));
             }
         }
-        // A read that nobody waits for any more changes nothing when it arrives.
-        let clients = &state.clients;
-        state.network.retain(|message| match message {
-            Message::Attempt {
-                client,
-                op,
-                attempt,
-                ..
-            } => {
-                let read = matches!(attempt.kind, AttemptKind::Read | AttemptKind::Confirm);
-                let running = clients[usize::from(*client)].running.as_ref();
-                !read
-                    || running
-                        .is_some_and(|r| r.op == *op && r.waits_for == Waits::Attempt(attempt.id))
-            }
-            Message::Command { .. } => true,
-        });
-        // The network is a bag: two states that differ in the order of arrival are the same.
-        state.network.sort_by_cached_key(fingerprint);
-        Some(state)
+        Some(())
     }
-
-    fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always("linearizable", |_, state: &State| {
-                state.histories.iter().all(ConsistencyTester::is_consistent)
-            }),
-            Property::always("one authority", |world: &World, state: &State| {
-                world
-                    .keys
-                    .iter()
-                    .all(|&key| open_authorities(world, state, key) <= 1)
-            }),
-            Property::always("not stuck", |_, state: &State| {
-                !matches!(state.ending, Some(Ending::Stuck(_)))
-            }),
-            Property::sometimes("complete", |world: &World, state: &State| {
-                state.ending == Some(Ending::Complete)
-                    && (0..).zip(&state.clients).all(|(at, c): (usize, _)| {
-                        c.running.is_none() && usize::from(c.next) == world.scripts[at].len()
-                    })
-            }),
-        ]
-    }
-}
-
-/// Shards that would order a write of `key` by some fence.
-fn open_authorities(world: &World, state: &State, key: Key) -> usize {
-    let orders = |shard: &&Shard| {
-        let (keyspace, slot) = (world.places.keyspace, (world.places.slot_of)(key));
-        shard.guard.rows().any(|row| {
-            let fence = ringshift::Fence {
-                domain: row.domain,
-                epoch: row.epoch,
-            };
-            let access = ringshift::Access::Write;
-            shard
-                .guard
-                .admit(keyspace, slot, &[key], fence, access)
-                .is_ok()
-        })
-    };
-    state.shards.iter().filter(orders).count()
 }
