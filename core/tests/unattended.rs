@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, Changes, Checks, Command, Coordinator, Ending, Log, Request, Settings,
-    Throttle, Wish, home_installs, plan,
+    Action, Answer, Changes, Checks, Command, Coordinator, CoordinatorError, Ending, Log, Request,
+    Settings, Throttle, Wish, home_installs, plan,
 };
 use ringshift::record::Record;
 use ringshift::store::{Chunks, MemoryShard};
-use ringshift::{Instant, Phase, ShardId, ShardTopology, Term, Topology};
+use ringshift::{Instant, Phase, ShardId, ShardTopology, Snapshot, Term, Topology};
 
 /// A record, two shards and one that is to join.
 struct World {
@@ -239,4 +239,35 @@ fn a_pause_before_office_keeps_the_way_back() {
     assert!(matches!(w.ending(&mut second), Ending::Paused { .. }));
     second.resume();
     assert_eq!(w.ending(&mut second), rolled_back());
+}
+
+/// A plan that is outdated when it is read is refused once. Left on the desk, it would stop every
+/// successor, and keep all other requests out.
+#[test]
+fn an_outdated_plan_is_refused_once() {
+    let mut w = World::new();
+    w.begin();
+    // Somebody else has written meanwhile.
+    let next = Snapshot::build(w.record.snapshot.next_draft().unwrap()).unwrap();
+    w.record.snapshot = Arc::new(next);
+    let mut leader = w.leader(1);
+    let refused = w.ending(&mut leader);
+    let outdated = |e: &CoordinatorError| matches!(e, CoordinatorError::OutdatedPlan { .. });
+    assert!(matches!(refused, Ending::Stuck(error) if outdated(&error)));
+    w.run_until(&mut leader, |w| w.record.desk.request.is_none());
+    w.begin();
+    assert_eq!(w.ending(&mut leader), Ending::Complete);
+}
+
+/// A wish to go back that comes when nothing is under way leaves nothing in the log: no migration
+/// would ever begin again.
+#[test]
+fn a_way_back_from_nowhere_leaves_nothing_behind() {
+    let mut w = World::new();
+    let mut leader = w.leader(1);
+    leader.roll_back("too slow");
+    assert_eq!(w.ending(&mut leader), rolled_back());
+    assert_eq!(w.record.log, Log::default());
+    w.begin();
+    assert_eq!(w.ending(&mut leader), Ending::Complete);
 }

@@ -2,7 +2,7 @@
 
 use crate::sh::Sh;
 use crate::wasm::{self, Place};
-use crate::{imports, js, languages, nostd, package, python, readme, setup, vectors, walls};
+use crate::{imports, js, languages, nostd, package, python, readme, setup, sim, vectors, walls};
 
 /// One step of the gate.
 pub(crate) struct Step {
@@ -110,6 +110,11 @@ pub(crate) const STEPS: &[Step] = &[
             let test = "cargo test --release --locked --package ringshift --test model";
             Sh::new(test).args("-- --nocapture").run()
         },
+    ),
+    step(
+        "simulation",
+        "whole worlds by chance, with every fault there is",
+        sim::step,
     ),
     step("build", "the main job, optimised", || {
         Sh::new("cargo build --release --locked --example live_reshard").run()

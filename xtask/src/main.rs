@@ -16,6 +16,7 @@ mod python;
 mod readme;
 mod setup;
 mod sh;
+mod sim;
 mod test;
 mod tester;
 mod vectors;
@@ -56,6 +57,11 @@ const COMMANDS: &[Command] = &[
         name: "break",
         about: "take a protection out, and see it missed; all, --list, RACE, NAME",
         run: broken::run,
+    },
+    Command {
+        name: "sim",
+        about: "whole worlds by chance; --worlds N, --from SEED, or one with its story: --seed SEED",
+        run: sim::run,
     },
     Command {
         name: "imports",

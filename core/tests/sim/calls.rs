@@ -55,7 +55,6 @@ impl World {
         let began = self.number();
         self.calls.push(Call {
             key,
-            client,
             ask,
             began,
             end: End::Running,
@@ -92,10 +91,6 @@ impl World {
         let moving: Vec<usize> = free.iter().copied().filter(moves).collect();
         if !moving.is_empty() && self.dice.chance(700) {
             return Some(self.dice.pick(&moving));
-        }
-        // While nothing moves, calls are kept for later.
-        if self.dice.chance(300) || self.calm {
-            return Some(self.dice.pick(&free));
         }
         Some(self.dice.pick(&free))
     }
@@ -181,6 +176,7 @@ impl World {
                     client,
                     life,
                     worker,
+                    call,
                     attempt,
                     key,
                     carries,
@@ -216,6 +212,7 @@ impl World {
     pub(crate) fn leave(&mut self, client: usize, mut message: Message) {
         let Message::Attempt {
             worker,
+            call,
             attempt,
             sent,
             key,
@@ -225,15 +222,13 @@ impl World {
             return;
         };
         *sent = self.now;
-        let (worker, attempt, key) = (*worker, *attempt, *key);
+        let (worker, call, attempt, key) = (*worker, *call, *attempt, *key);
         self.clients[client].tick(self.now);
         let local = self.clients[client].shared.borrow().now;
         if attempt.is_over(local) {
             self.counts.add("attempts that froze");
             let reply = Reply::Failed(Failure::NotSent);
-            self.clients[client].shared.borrow_mut().replies[worker] =
-                Some((attempt.id, reply.into()));
-            return self.work(client);
+            return self.replied((client, worker, call), attempt.id, reply.into());
         }
         self.counts.add("attempts");
         self.tell(About::Key(key), || {
@@ -249,11 +244,15 @@ impl World {
 
     pub(crate) fn replied(
         &mut self,
-        client: usize,
-        worker: usize,
+        (client, worker, call): (usize, usize, usize),
         id: AttemptId,
         response: Response,
     ) {
+        // Names of attempts are an operation's own.
+        let slot = self.clients[client].workers[worker].as_ref();
+        if slot.is_none_or(|(current, _)| *current != call) {
+            return;
+        }
         self.clients[client].shared.borrow_mut().replies[worker] = Some((id, response));
         self.work(client);
     }

@@ -110,7 +110,7 @@ impl Draw {
             chunk_rows: u32::try_from(dice.between(1, 8)).unwrap(),
             lag_rows_max: u32::try_from(dice.between(1, 8)).unwrap(),
             checkpoint_chunks: u32::try_from(dice.between(1, 3)).unwrap(),
-            barrier_ms: dice.pick(&[20, 150, 2_000]),
+            barrier_ms: dice.pick(&[60, 200, 2_000]),
             retry_ms: dice.pick(&[1, 10, 40]),
             offline_ms: dice.pick(&[300, 3_000]),
             throttle: if dice.chance(800) { Throttle::OFF } else { way.throttle },

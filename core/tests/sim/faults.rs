@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ringshift::ShardId;
+use ringshift::migration::Mark;
 
 use crate::leader::Mind;
 use crate::network::Node;
@@ -129,7 +130,7 @@ impl World {
     fn part(&mut self) {
         self.counts.add("partitions");
         let (clients, leaders) = (self.clients.len() as u64, self.leaders.len() as u64);
-        let mut node = |world: &mut Self| match world.dice.below(clients + leaders + 4) {
+        let node = |world: &mut Self| match world.dice.below(clients + leaders + 4) {
             n if n < clients => Node::Client(usize::try_from(n).unwrap()),
             n if n < clients + leaders => Node::Leader(usize::try_from(n - clients).unwrap()),
             n if n == clients + leaders => Node::Topology,
@@ -182,25 +183,33 @@ impl World {
         let kept = self.shards.iter().find(|(_, shard)| shard.backup.is_some());
         let Some((&id, _)) = kept else {
             let id = self.some_shard();
+            let known = self.known(id);
             if let Some(shard) = self.shards.get_mut(&id) {
-                shard.backup = Some(shard.store.clone());
+                shard.backup = Some((shard.store.clone(), known));
             }
             return self.tell(About::All, || format!("shard {id} is backed up"));
         };
         if self.dice.chance(700) {
             return;
         }
-        let moment = self.number();
+        let (moment, now_known) = (self.number(), self.known(id));
         let Some(shard) = self.shards.get_mut(&id) else {
             return;
         };
-        if let Some(store) = shard.backup.take() {
+        if let Some((store, known)) = shard.backup.take() {
             shard.store = store;
             shard.life += 1;
             self.restored = Some((id, moment));
+            self.must_be_shut = (known != now_known).then_some(id);
             self.counts.add("backups put back");
             self.tell(About::All, || format!("shard {id} is put back to its backup"));
         }
+    }
+
+    /// What the record knows of a shard.
+    fn known(&self, id: ShardId) -> Option<Mark> {
+        let marks = &self.record.desk.marks;
+        marks.iter().find(|mark| mark.shard == id).copied()
     }
 
     /// Faults stop: everything is up again, and reaches everything.

@@ -46,7 +46,6 @@ pub(crate) enum End {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) key: usize,
-    pub(crate) client: usize,
     pub(crate) ask: Ask,
     /// Its place in the order of all that happens.
     pub(crate) began: u64,

@@ -69,9 +69,10 @@ impl Network {
         }
     }
 
-    /// From now on it loses, repeats and parts nothing.
+    /// From now on it is fast, and loses, repeats and parts nothing.
     pub(crate) fn calm(&mut self) {
         (self.lost, self.repeated, self.late) = (0, 0, 0);
+        self.usual_ms = 1;
         self.cuts.clear();
     }
 

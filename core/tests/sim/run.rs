@@ -1,8 +1,9 @@
 //! Running worlds: many at once, or one that is looked at.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::counts::Counts;
@@ -48,45 +49,43 @@ pub(crate) fn one(seed: u64) {
     }
 }
 
+/// After so many failures the rest would say nothing new.
+const FAILURES_MAX: usize = 12;
+
 /// `many` worlds from the seed `from` on, over all cores.
 pub(crate) fn worlds(from: u64, many: u64) {
     let next = AtomicU64::new(from);
-    let failed = AtomicBool::new(false);
-    let total = Mutex::new((Counts::default(), None::<(u64, Failure)>));
+    let total = Mutex::new((Counts::default(), BTreeMap::new()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 let mut mine = Counts::default();
-                while !failed.load(Ordering::Relaxed) {
+                loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed - from >= many {
+                    if seed - from >= many || total.lock().unwrap().1.len() >= FAILURES_MAX {
                         break;
                     }
                     let (judged, counts) = world(seed);
                     mine.add("worlds");
                     mine.merge(&counts);
                     if let Err(failure) = judged {
-                        failed.store(true, Ordering::Relaxed);
-                        let found = &mut total.lock().unwrap().1;
-                        // The lowest seed of those that were under way: the same one every time, nearly.
-                        if found.as_ref().is_none_or(|(other, _)| seed < *other) {
-                            *found = Some((seed, failure));
-                        }
+                        total.lock().unwrap().1.insert(seed, failure);
                     }
                 }
                 total.lock().unwrap().0.merge(&mine);
             });
         }
     });
-    let (counts, failure) = total.into_inner().unwrap();
-    if let Some((seed, failure)) = failure {
+    let (counts, failures) = total.into_inner().unwrap();
+    println!("{} worlds from seed {from} on:\n{counts}", counts.get("worlds"));
+    for (seed, failure) in &failures {
         println!("seed {seed} fails: {}", failure.what);
-        println!("replay it: cargo xtask sim --seed {seed}\n");
-        return one(seed);
+        println!("  replay it: cargo xtask sim --seed {seed}");
     }
-    println!("{many} worlds, seeds {from} to {}:", from + many - 1);
-    println!("{counts}");
+    if let Some((seed, _)) = failures.first_key_value() {
+        return one(*seed);
+    }
     let missing = counts.missing();
     assert!(many < ENOUGH || missing.is_empty(), "never happened: {missing:?}");
 }

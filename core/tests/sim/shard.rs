@@ -1,7 +1,7 @@
 //! A shard: the core's own, over a disk that may be slow, in a process that may die. What it has
 //! carried out is on its disk.
 
-use ringshift::migration::{Answer, Command, home_installs};
+use ringshift::migration::{Answer, Command, Mark, home_installs};
 use ringshift::store::{Chunks, MemoryShard};
 use ringshift::{Access, AttemptKind, Failure, Refusal, Reply, ShardId, Term};
 
@@ -20,8 +20,8 @@ pub(crate) struct Shard {
     unfenced: bool,
     /// Its disk takes up to so long, until that moment.
     pub(crate) slow: (u64, u64),
-    /// What somebody has kept of it.
-    pub(crate) backup: Option<MemoryShard>,
+    /// What somebody has kept of it, and what the record knew of it then.
+    pub(crate) backup: Option<(MemoryShard, Option<Mark>)>,
 }
 
 impl World {
@@ -81,13 +81,14 @@ impl World {
                 client,
                 life,
                 worker,
+                call,
                 attempt,
                 ..
             } => {
                 let reply = Message::Reply {
-                    client: *client,
                     life: *life,
                     worker: *worker,
+                    call: *call,
                     id: attempt.id,
                     response: Reply::Failed(Failure::NotSent).into(),
                 };
@@ -159,7 +160,6 @@ impl World {
             self.refused(*refusal);
         }
         let message = Message::Answer {
-            at,
             life,
             number,
             standing: None,
@@ -185,6 +185,7 @@ impl World {
             client,
             life,
             worker,
+            call,
             attempt,
             key,
             carries,
@@ -221,9 +222,9 @@ impl World {
         }
         if attempt.blocking {
             let reply = Message::Reply {
-                client,
                 life,
                 worker,
+                call,
                 id: attempt.id,
                 response,
             };
@@ -235,7 +236,10 @@ impl World {
     fn guards_moved(&mut self, id: ShardId, command: &Command, answer: &Answer) {
         match command {
             Command::Install { .. } | Command::Close { .. } => {}
-            Command::Shut { shut: true, .. } => self.counts.add("shards shut"),
+            Command::Shut { shut: true, .. } => {
+                self.counts.add("shards shut");
+                self.must_be_shut = self.must_be_shut.filter(|shard| *shard != id);
+            }
             Command::Shut { shut: false, .. } => self.counts.add("shards readmitted"),
             Command::Grant { .. } if *answer == Answer::Done => self.counts.add("leases granted"),
             _ => {}

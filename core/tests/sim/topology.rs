@@ -30,7 +30,6 @@ impl World {
                     self.counts.add("stale answers of the topology");
                 }
                 let message = Message::Fetched {
-                    client,
                     life,
                     number,
                     router,
@@ -64,7 +63,6 @@ impl World {
                     }
                 };
                 let message = Message::Answer {
-                    at,
                     life,
                     number,
                     standing,

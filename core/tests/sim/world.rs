@@ -27,15 +27,16 @@ pub(crate) enum Message {
         client: usize,
         life: u32,
         worker: usize,
+        call: usize,
         attempt: Attempt,
         key: usize,
         carries: Carries,
         sent: u64,
     },
     Reply {
-        client: usize,
         life: u32,
         worker: usize,
+        call: usize,
         id: AttemptId,
         response: Response,
     },
@@ -47,7 +48,6 @@ pub(crate) enum Message {
         sent: Instant,
     },
     Fetched {
-        client: usize,
         life: u32,
         number: u64,
         router: Arc<Router>,
@@ -64,7 +64,6 @@ pub(crate) enum Message {
         rows: Option<Arc<[StoredRow]>>,
     },
     Answer {
-        at: usize,
         life: u32,
         number: u64,
         standing: Option<Standing>,
@@ -148,6 +147,8 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     /// The shard whose backup was put back, and the place of that in the order of all that happens.
     pub(crate) restored: Option<(ShardId, u64)>,
+    /// The record knows of a claim that the backup has never heard of: the shard is to be shut.
+    pub(crate) must_be_shut: Option<ShardId>,
     pub(crate) next_shard: u64,
     /// Whether the final reads were asked for.
     pub(crate) finals: bool,
@@ -182,6 +183,7 @@ impl World {
             story: Story::new(told),
             calm: false,
             restored: None,
+            must_be_shut: None,
             next_shard: draw.shards + 1,
             finals: false,
             failure: None,
@@ -222,7 +224,16 @@ impl World {
         }
         self.at(1, Event::Operator);
         self.at(self.draw.storm_ms, Event::Calm);
-        let told = format!("{:?} {:?}", self.draw, self.network);
+        let keys = Vec::new();
+        let told = format!(
+            "{} keys, {:?} {:?}",
+            self.draw.keys.len(),
+            Draw {
+                keys,
+                ..self.draw.clone()
+            },
+            self.network
+        );
         self.tell(About::All, || told);
     }
 
@@ -361,11 +372,11 @@ impl World {
                 Message::Reply {
                     life,
                     worker,
+                    call,
                     id,
                     response,
-                    ..
                 },
-            ) if self.lives(client, life) => self.replied(client, worker, id, response),
+            ) if self.lives(client, life) => self.replied((client, worker, call), id, response),
             (
                 Node::Client(client),
                 Message::Fetched {
@@ -374,7 +385,6 @@ impl World {
                     router,
                     sent,
                     current,
-                    ..
                 },
             ) if self.lives(client, life) => {
                 self.fetched(client, number, Some((router, sent, current)));
@@ -387,7 +397,6 @@ impl World {
                     standing,
                     read,
                     answer,
-                    ..
                 },
             ) if self.leads(at, life) => self.answered(at, number, standing, read, *answer),
             _ => {}
@@ -400,10 +409,12 @@ impl World {
         self.is_quiet() && self.final_reads_are_asked() && self.clients.iter().all(idle)
     }
 
-    /// Whether no migration is under way, and no shard is shut.
+    /// Whether no migration is under way, and no shard is shut, or is to be.
     pub(crate) fn is_quiet(&self) -> bool {
         let keyspaces = &self.record.snapshot.content().keyspaces;
+        let listed = |shard| self.record.snapshot.shard(shard).is_some();
         self.record.log == Log::default()
+            && (!self.calm || !self.must_be_shut.is_some_and(listed))
             && keyspaces.iter().all(|keyspace| keyspace.waves.is_empty())
             && self.shards.values().all(|shard| !shard.store.guard().is_shut())
     }
