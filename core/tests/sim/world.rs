@@ -213,6 +213,12 @@ impl World {
     }
 
     fn begin(&mut self) {
+        if self.draw.unfenced.is_some() {
+            self.counts.add("worlds with client leases");
+        }
+        if self.draw.lease_ms > 0 {
+            self.counts.add("worlds with mirror leases");
+        }
         let (workers, clients) = (self.draw.workers, self.clients.len());
         for client in 0..clients {
             for worker in 0..usize::try_from(workers).unwrap() {
