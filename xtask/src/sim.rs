@@ -50,7 +50,9 @@ mod tests {
     fn envs(words: &str) -> Result<String, String> {
         let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let envs = asked(&args)?.into_iter();
-        let pairs: Vec<String> = envs.map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = envs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         Ok(pairs.join(" ").replace("RINGSHIFT_SIM_", ""))
     }
 
@@ -58,7 +60,10 @@ mod tests {
     fn a_run_has_a_number_of_worlds_or_one_seed() {
         assert_eq!(envs("").as_deref(), Ok("WORLDS=100000"));
         assert_eq!(envs("--from 7").as_deref(), Ok("FROM=7 WORLDS=100000"));
-        assert_eq!(envs("--worlds 9 --from 7").as_deref(), Ok("WORLDS=9 FROM=7"));
+        assert_eq!(
+            envs("--worlds 9 --from 7").as_deref(),
+            Ok("WORLDS=9 FROM=7")
+        );
         assert_eq!(envs("--seed 4").as_deref(), Ok("SEED=4"));
         assert!(envs("--seed").is_err() && envs("--seed x").is_err() && envs("7").is_err());
     }

@@ -11,9 +11,10 @@ use ringshift::{
 use crate::client::{Carries, K, Out, value_of};
 use crate::draw::CLIENT_LEASE;
 use crate::history::{Ask, Call, End, Told};
+use crate::message::{Event, Message};
 use crate::network::{Care, Node};
 use crate::story::About;
-use crate::world::{Event, Message, World};
+use crate::world::World;
 
 /// How long a client waits for an answer of the topology.
 const FETCH_MS: u64 = 150;
@@ -24,10 +25,10 @@ impl World {
         let calls = (self.left.len() * crate::history::CALLS_A_KEY) as u64;
         let workers = self.draw.clients * self.draw.workers;
         let usual = (self.draw.storm_ms * workers / calls.max(1)).max(1);
-        let rest = if self.dice.chance(500) {
+        let rest = if self.dice.chance(600) {
             self.dice.below(8)
         } else {
-            self.dice.below(4 * usual)
+            self.dice.below(2 * usual)
         };
         let life = self.clients[client].life;
         self.at(
@@ -47,7 +48,12 @@ impl World {
         let (key, ask) = if let Some(key) = self.clients[client].todo.pop() {
             (key, Ask::Get)
         } else {
-            let Some(key) = self.next_key() else { return };
+            let Some(key) = self.next_key() else {
+                if self.left.iter().any(|left| *left > 0) && !self.finals {
+                    self.rest(client, worker);
+                }
+                return;
+            };
             self.left[key] -= 1;
             (key, self.next_ask(key))
         };
@@ -61,7 +67,9 @@ impl World {
             fence: None,
         });
         self.counts.add("calls");
-        self.tell(About::Key(key), || format!("call {call}: client {client} asks {ask:?}"));
+        self.tell(About::Key(key), || {
+            format!("call {call}: client {client} asks {ask:?}")
+        });
         let bytes = Arc::clone(&self.draw.keys[key]);
         self.clients[client].tick(self.now);
         self.clients[client].begin(worker, call, bytes, ask);
@@ -77,7 +85,7 @@ impl World {
         }
         if let Some(last) = self.calls.last()
             && self.left[last.key] > 0
-            && self.dice.chance(250)
+            && self.dice.chance(400)
         {
             return Some(last.key);
         }
@@ -89,8 +97,12 @@ impl World {
             waves.any(|wave| wave.domain == plan.fence.domain)
         };
         let moving: Vec<usize> = free.iter().copied().filter(moves).collect();
-        if !moving.is_empty() && self.dice.chance(700) {
+        if !moving.is_empty() && self.dice.chance(800) {
             return Some(self.dice.pick(&moving));
+        }
+        // While nothing moves, most calls are kept for later: a key has few.
+        if moving.is_empty() && self.dice.chance(700) {
+            return None;
         }
         Some(self.dice.pick(&free))
     }
@@ -165,7 +177,9 @@ impl World {
                 attempt,
                 carries,
             } => {
-                let call = self.clients[client].workers[worker].as_ref().map(|(call, _)| *call);
+                let call = self.clients[client].workers[worker]
+                    .as_ref()
+                    .map(|(call, _)| *call);
                 // A mirror write that nobody waits for may leave when its call is over.
                 let call = call.or(self.clients[client].last[worker]);
                 let Some(call) = call else { return };
@@ -204,7 +218,10 @@ impl World {
             && before.epoch > attempt.fence.epoch
         {
             let key = self.calls[call].key;
-            self.fail(Some(key), format!("call {call} went back to an older epoch"));
+            self.fail(
+                Some(key),
+                format!("call {call} went back to an older epoch"),
+            );
         }
     }
 
@@ -232,14 +249,21 @@ impl World {
         }
         self.counts.add("attempts");
         self.tell(About::Key(key), || {
-            let Attempt { shard, fence, kind, .. } = attempt;
+            let Attempt {
+                shard, fence, kind, ..
+            } = attempt;
             format!("client {client} sends {kind:?} to shard {shard}, {fence:?}")
         });
         let care = Care {
             once: attempt.kind == AttemptKind::Write,
             within_ms: attempt.unfenced.map(|_| u64::from(CLIENT_LEASE[1])),
         };
-        self.post(Node::Client(client), Node::Shard(attempt.shard), care, &message);
+        self.post(
+            Node::Client(client),
+            Node::Shard(attempt.shard),
+            care,
+            &message,
+        );
     }
 
     pub(crate) fn replied(
@@ -299,7 +323,10 @@ impl World {
         let when = self.number();
         let told = match driven.outcome {
             Outcome::Value { version, .. } => {
-                let value = driven.found.as_ref().and_then(|found| found.value.as_deref());
+                let value = driven
+                    .found
+                    .as_ref()
+                    .and_then(|found| found.value.as_deref());
                 Ok(Told::Found(version, value_of(value.unwrap())))
             }
             Outcome::Missing => Ok(Told::Missing),
@@ -327,7 +354,10 @@ impl World {
             }
         };
         if ask == Ask::Get && end == End::Unknown {
-            self.fail(Some(key), format!("read {call} doesn't know whether it happened"));
+            self.fail(
+                Some(key),
+                format!("read {call} doesn't know whether it happened"),
+            );
         }
         self.calls[call].end = end;
         self.story.mark((call, when));
@@ -341,12 +371,17 @@ impl World {
         for call in calls {
             self.calls[call].end = End::Unknown;
             let key = self.calls[call].key;
-            self.tell(About::Key(key), || format!("call {call} dies with its client"));
+            self.tell(About::Key(key), || {
+                format!("call {call} dies with its client")
+            });
         }
     }
 
     /// Whether these bytes came with the attempt: a client's own write.
     pub(crate) fn is_own_write(attempt: &Attempt, carries: &Carries) -> bool {
-        matches!((attempt.kind, carries), (AttemptKind::Write, Carries::Own(..)))
+        matches!(
+            (attempt.kind, carries),
+            (AttemptKind::Write, Carries::Own(..))
+        )
     }
 }

@@ -7,9 +7,10 @@ use ringshift::{Epoch, Fence, ReadPlace, Router, ShardId, Slot, Version};
 
 use crate::client::K;
 use crate::history::{Call, End, is_linearizable};
+use crate::message::Event;
 use crate::network::Node;
 use crate::story::About;
-use crate::world::{Event, Failure, World};
+use crate::world::{Failure, World};
 
 /// Where clients of any map send each key's writes, and who has ordered them.
 pub(crate) struct Authorities {
@@ -58,7 +59,10 @@ impl World {
         let ordered = &mut self.authorities.ordered;
         let first = *ordered.entry((key, version.epoch)).or_insert(shard);
         if first != shard {
-            let what = format!("shards {first} and {shard} both order it at {}", version.epoch);
+            let what = format!(
+                "shards {first} and {shard} both order it at {}",
+                version.epoch
+            );
             self.fail(Some(key), what);
         }
     }

@@ -154,7 +154,10 @@ impl Client {
         let mut op = [0; 16];
         op[..8].copy_from_slice(&(call as u64 + 1).to_le_bytes());
         let seed = self.policy.seed ^ call as u64;
-        let policy = Policy { seed, ..self.policy };
+        let policy = Policy {
+            seed,
+            ..self.policy
+        };
         let world = World {
             shared: Rc::clone(&self.shared),
             worker,
@@ -265,7 +268,10 @@ impl Environment for World {
             RefreshStep::Wait { until } => self.sleep(until).await,
             RefreshStep::Fetch => {
                 let have = self.shared.borrow().router.snapshot().epoch();
-                self.shared.borrow_mut().out.push(Out::Fetch { have, sent: now });
+                self.shared
+                    .borrow_mut()
+                    .out
+                    .push(Out::Fetch { have, sent: now });
                 self.next_fetch(Instant::NEVER).await;
             }
         }
@@ -274,7 +280,12 @@ impl Environment for World {
 
     fn newest(&self) -> Plan {
         let shared = self.shared.borrow();
-        let plan = shared.router.keyspace_at(K).unwrap().plan(&self.key).unwrap();
+        let plan = shared
+            .router
+            .keyspace_at(K)
+            .unwrap()
+            .plan(&self.key)
+            .unwrap();
         shared.gate.lease(plan)
     }
 

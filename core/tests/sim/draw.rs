@@ -53,7 +53,11 @@ impl Draw {
             unfenced,
             lease_ms: if leased { dice.pick(&[400, 1_000]) } else { 0 },
             agents,
-            off_ppm: if unfenced.is_some() || leased { 15_000 } else { 200_000 },
+            off_ppm: if unfenced.is_some() || leased {
+                15_000
+            } else {
+                200_000
+            },
             command_ms: dice.pick(&[60, 150, 400]),
             faults: std::array::from_fn(|_| dice.pick(&[0, 400, 1_200, 4_000])),
         }
@@ -68,7 +72,11 @@ impl Draw {
         );
         let text = format!(
             r#"{{"cluster":"sim",{}"lease_ms":0,"keyspaces":{{"k":{{"bits":{}}}}},"shards":[{}]}}"#,
-            if self.unfenced.is_some() { lease.as_str() } else { "" },
+            if self.unfenced.is_some() {
+                lease.as_str()
+            } else {
+                ""
+            },
             self.bits,
             shards.join(",")
         );
@@ -113,8 +121,16 @@ impl Draw {
             barrier_ms: dice.pick(&[60, 200, 2_000]),
             retry_ms: dice.pick(&[1, 10, 40]),
             offline_ms: dice.pick(&[300, 3_000]),
-            throttle: if dice.chance(800) { Throttle::OFF } else { way.throttle },
-            checks: if dice.chance(500) { Checks::OFF } else { way.checks },
+            throttle: if dice.chance(800) {
+                Throttle::OFF
+            } else {
+                way.throttle
+            },
+            checks: if dice.chance(500) {
+                Checks::OFF
+            } else {
+                way.checks
+            },
             lease_ms: self.lease_ms,
             margin_ms: 60,
             patience_ms: dice.pick(&[150, 500]),

@@ -4,12 +4,30 @@
 use std::sync::Arc;
 
 use ringshift::ShardId;
-use ringshift::migration::Mark;
+use ringshift::migration::{Answer, Command, Lineage, Mark};
+use ringshift::store::{Chunks, MemoryShard};
 
 use crate::leader::Mind;
+use crate::message::Event;
 use crate::network::Node;
 use crate::story::About;
-use crate::world::{Event, World};
+use crate::world::World;
+
+/// Whether the next claim of that file would go unnoticed.
+fn allows(known: &Mark, store: &MemoryShard) -> bool {
+    let claim = Command::Claim {
+        shard: known.shard,
+        term: store.guard().term(),
+        lineage: Lineage {
+            follows: known.lineage.claim,
+            claim: 1,
+        },
+    };
+    match store.clone().command(&claim, &mut Chunks::default()) {
+        Answer::Claimed(mark) => known.allows(&mark),
+        other => panic!("no claim: {other:?}"),
+    }
+}
 
 impl World {
     /// When the next fault of a kind is due.
@@ -102,7 +120,10 @@ impl World {
                 let at = newest - usize::try_from(back).unwrap();
                 let router = Arc::clone(&self.maps[at]);
                 self.tell(About::All, || {
-                    format!("client {client} is back, with map {}", router.snapshot().epoch())
+                    format!(
+                        "client {client} is back, with map {}",
+                        router.snapshot().epoch()
+                    )
                 });
                 self.clients[client].begin_anew(router);
                 for worker in 0..self.clients[client].workers.len() {
@@ -150,11 +171,16 @@ impl World {
     fn slow_down(&mut self) {
         self.counts.add("disks slowed");
         let id = self.some_shard();
-        let slow = (self.dice.between(5, 300), self.now + self.dice.between(20, 1_500));
+        let slow = (
+            self.dice.between(5, 300),
+            self.now + self.dice.between(20, 1_500),
+        );
         if let Some(shard) = self.shards.get_mut(&id) {
             shard.slow = slow;
         }
-        self.tell(About::All, || format!("shard {id}'s disk is slow: {slow:?}"));
+        self.tell(About::All, || {
+            format!("shard {id}'s disk is slow: {slow:?}")
+        });
     }
 
     fn freeze(&mut self) {
@@ -163,7 +189,9 @@ impl World {
             self.counts.add("client freezes");
             let client = self.dice.index(self.clients.len());
             self.clients[client].frozen = until;
-            self.tell(About::All, || format!("client {client} freezes until {until}"));
+            self.tell(About::All, || {
+                format!("client {client} freezes until {until}")
+            });
         } else {
             let at = self.dice.index(self.leaders.len());
             if self.leaders[at].coordinator().is_some() {
@@ -183,33 +211,31 @@ impl World {
         let kept = self.shards.iter().find(|(_, shard)| shard.backup.is_some());
         let Some((&id, _)) = kept else {
             let id = self.some_shard();
-            let known = self.known(id);
             if let Some(shard) = self.shards.get_mut(&id) {
-                shard.backup = Some((shard.store.clone(), known));
+                shard.backup = Some(shard.store.clone());
             }
             return self.tell(About::All, || format!("shard {id} is backed up"));
         };
         if self.dice.chance(700) {
             return;
         }
-        let (moment, now_known) = (self.number(), self.known(id));
+        let moment = self.number();
+        let known = self.record.desk.marks.iter().find(|mark| mark.shard == id);
         let Some(shard) = self.shards.get_mut(&id) else {
             return;
         };
-        if let Some((store, known)) = shard.backup.take() {
+        if let Some(store) = shard.backup.take() {
+            // A copy that has heard of the claim that the record knows can't be told from the file.
+            let told = known.is_some_and(|known| !allows(known, &store));
             shard.store = store;
             shard.life += 1;
             self.restored = Some((id, moment));
-            self.must_be_shut = (known != now_known).then_some(id);
+            self.must_be_shut = told.then_some(id);
             self.counts.add("backups put back");
-            self.tell(About::All, || format!("shard {id} is put back to its backup"));
+            self.tell(About::All, || {
+                format!("shard {id} is put back to its backup")
+            });
         }
-    }
-
-    /// What the record knows of a shard.
-    fn known(&self, id: ShardId) -> Option<Mark> {
-        let marks = &self.record.desk.marks;
-        marks.iter().find(|mark| mark.shard == id).copied()
     }
 
     /// Faults stop: everything is up again, and reaches everything.

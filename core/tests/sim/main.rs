@@ -21,6 +21,7 @@ mod draw;
 mod faults;
 mod history;
 mod leader;
+mod message;
 mod network;
 mod run;
 mod shard;

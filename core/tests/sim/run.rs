@@ -44,7 +44,9 @@ pub(crate) fn one(seed: u64) {
     println!("{}", world.story.read(key));
     println!("{}", world.counts);
     if let Err(failure) = judged {
-        let key = failure.key.map(|key| world.draw.keys[key].escape_ascii().to_string());
+        let key = failure
+            .key
+            .map(|key| world.draw.keys[key].escape_ascii().to_string());
         panic!("seed {seed}, key {key:?}: {}", failure.what);
     }
 }
@@ -78,7 +80,10 @@ pub(crate) fn worlds(from: u64, many: u64) {
         }
     });
     let (counts, failures) = total.into_inner().unwrap();
-    println!("{} worlds from seed {from} on:\n{counts}", counts.get("worlds"));
+    println!(
+        "{} worlds from seed {from} on:\n{counts}",
+        counts.get("worlds")
+    );
     for (seed, failure) in &failures {
         println!("seed {seed} fails: {}", failure.what);
         println!("  replay it: cargo xtask sim --seed {seed}");
@@ -87,5 +92,8 @@ pub(crate) fn worlds(from: u64, many: u64) {
         return one(*seed);
     }
     let missing = counts.missing();
-    assert!(many < ENOUGH || missing.is_empty(), "never happened: {missing:?}");
+    assert!(
+        many < ENOUGH || missing.is_empty(),
+        "never happened: {missing:?}"
+    );
 }

@@ -1,15 +1,16 @@
 //! A shard: the core's own, over a disk that may be slow, in a process that may die. What it has
 //! carried out is on its disk.
 
-use ringshift::migration::{Answer, Command, Mark, home_installs};
+use ringshift::migration::{Answer, Command, home_installs};
 use ringshift::store::{Chunks, MemoryShard};
 use ringshift::{Access, AttemptKind, Failure, Refusal, Reply, ShardId, Term};
 
 use crate::dice::Clock;
 use crate::draw::CLIENT_LEASE;
+use crate::message::{Event, Message};
 use crate::network::{Care, Node};
 use crate::story::About;
-use crate::world::{Event, Message, World};
+use crate::world::World;
 
 /// One shard.
 pub(crate) struct Shard {
@@ -20,8 +21,8 @@ pub(crate) struct Shard {
     unfenced: bool,
     /// Its disk takes up to so long, until that moment.
     pub(crate) slow: (u64, u64),
-    /// What somebody has kept of it, and what the record knew of it then.
-    pub(crate) backup: Option<(MemoryShard, Option<Mark>)>,
+    /// What somebody has kept of it.
+    pub(crate) backup: Option<MemoryShard>,
 }
 
 impl World {
@@ -121,7 +122,13 @@ impl World {
                 rows,
             } => {
                 let mut chunks = Chunks::default();
-                if let (Command::Apply { chunk, fence, term, .. }, Some(rows)) = (&*command, rows) {
+                if let (
+                    Command::Apply {
+                        chunk, fence, term, ..
+                    },
+                    Some(rows),
+                ) = (&*command, rows)
+                {
                     if self.dice.chance(self.storm(10)) {
                         // It dies between two pieces of a chunk.
                         let some = self.dice.index(rows.len() + 1);
@@ -228,7 +235,12 @@ impl World {
                 id: attempt.id,
                 response,
             };
-            self.post(Node::Shard(id), Node::Client(client), Care::default(), &reply);
+            self.post(
+                Node::Shard(id),
+                Node::Client(client),
+                Care::default(),
+                &reply,
+            );
         }
     }
 
@@ -248,7 +260,9 @@ impl World {
         if !matches!(command, Command::Install { .. } | Command::Close { .. }) {
             return;
         }
-        self.tell(About::All, || format!("shard {id} does {command:?}: {answer:?}"));
+        self.tell(About::All, || {
+            format!("shard {id} does {command:?}: {answer:?}")
+        });
         if self.restored.is_some() {
             return;
         }
@@ -258,13 +272,18 @@ impl World {
                 let shard = self.shards.get(at).filter(|shard| !shard.unfenced)?;
                 let guard = shard.store.guard();
                 let access = Access::Write;
-                guard.admit(crate::client::K, *slot, bytes, *fence, access).ok()?;
+                guard
+                    .admit(crate::client::K, *slot, bytes, *fence, access)
+                    .ok()?;
                 Some(*at)
             };
             let mut order: Vec<ShardId> = self.authorities.sent(key).filter_map(admits).collect();
             order.dedup();
             if order.len() > 1 {
-                return self.fail(Some(key), format!("shards {order:?} would order its writes"));
+                return self.fail(
+                    Some(key),
+                    format!("shards {order:?} would order its writes"),
+                );
             }
         }
     }

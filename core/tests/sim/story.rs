@@ -51,7 +51,11 @@ impl Story {
                 (About::Key(_), None) | (About::All, _) => true,
             };
             if wanted {
-                let mark = if matches!(about, About::Key(_)) { "  " } else { "" };
+                let mark = if matches!(about, About::Key(_)) {
+                    "  "
+                } else {
+                    ""
+                };
                 let _ = writeln!(text, "{at:>7} ms  {mark}{line}");
             }
         }

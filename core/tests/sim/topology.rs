@@ -6,9 +6,10 @@ use ringshift::Router;
 use ringshift::migration::{Answer, Log, Standing, Wish};
 use ringshift::record::Record;
 
+use crate::message::Message;
 use crate::network::{Care, Node};
 use crate::story::About;
-use crate::world::{Message, World};
+use crate::world::World;
 
 impl World {
     /// A request has come to the topology store.

@@ -10,8 +10,9 @@ use ringshift::{Entry, Match, ShardId, Snapshot, Target, slot_runs};
 use serde_json::{Value, json};
 
 use crate::client::K;
+use crate::message::Event;
 use crate::story::About;
-use crate::world::{Event, World};
+use crate::world::World;
 
 impl World {
     /// Somebody looks in, and perhaps wishes for something.
@@ -165,7 +166,11 @@ impl World {
         let to = dice.pick(&shards);
         let key = String::from_utf8(dice.pick_ref(&self.draw.keys).to_vec()).unwrap();
         let other = String::from_utf8(dice.pick_ref(&self.draw.keys).to_vec()).unwrap();
-        let (start, end) = if key < other { (&key, &other) } else { (&other, &key) };
+        let (start, end) = if key < other {
+            (&key, &other)
+        } else {
+            (&other, &key)
+        };
         let directory = &content.keyspaces[0].directory;
         match dice.below(13) {
             0 | 1 if shards.len() < 5 => {
@@ -221,15 +226,26 @@ impl World {
         };
         let key = self.dice.index(self.draw.keys.len());
         let bytes = self.draw.keys[key].to_vec();
-        let plan = self.maps[self.maps.len() - 1].keyspace_at(K).unwrap().plan(&bytes).unwrap();
+        let plan = self.maps[self.maps.len() - 1]
+            .keyspace_at(K)
+            .unwrap()
+            .plan(&bytes)
+            .unwrap();
         let pins = self.is_quiet()
-            && self.record.snapshot.content().keyspaces[0].directory.is_empty()
-            && self.shards.get(&plan.authority).is_some_and(|shard| shard.up);
+            && self.record.snapshot.content().keyspaces[0]
+                .directory
+                .is_empty()
+            && self
+                .shards
+                .get(&plan.authority)
+                .is_some_and(|shard| shard.up);
         if !pins {
             let shard = self.dice.index(draft.shards.len());
             let tag = self.dice.below(1_000);
             draft.shards[shard].tags = vec![format!("tag-{tag}")];
-            let Ok(next) = Snapshot::build(draft) else { return };
+            let Ok(next) = Snapshot::build(draft) else {
+                return;
+            };
             self.counts.add("edits beside a migration");
             return self.publish(next);
         }
@@ -245,7 +261,9 @@ impl World {
         });
         // Its home has the key no more.
         keyspace.home_mut(index).unwrap().epoch = epoch;
-        let Ok(next) = Snapshot::build(draft) else { return };
+        let Ok(next) = Snapshot::build(draft) else {
+            return;
+        };
         let mut rows = home_installs(&next, plan.authority);
         rows.retain(|install| install.row.epoch == epoch);
         self.counts.add("directory edits");
@@ -254,7 +272,9 @@ impl World {
         let store = &mut self.shards.get_mut(&shard).unwrap().store;
         let term = store.guard().term();
         store.install(term, &rows).unwrap();
-        self.tell(About::All, || format!("key {key} is pinned where it is, on {shard}"));
+        self.tell(About::All, || {
+            format!("key {key} is pinned where it is, on {shard}")
+        });
     }
 
     fn publish(&mut self, next: Snapshot) {

@@ -4,94 +4,21 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use ringshift::migration::{Answer, Command, Log, Standing};
+use ringshift::migration::Log;
 use ringshift::record::Record;
-use ringshift::store::{Response, StoredRow};
-use ringshift::{Attempt, AttemptId, Epoch, Instant, Router, ShardId};
+use ringshift::{Router, ShardId};
 
 use crate::checks::Authorities;
-use crate::client::{Carries, Client};
+use crate::client::Client;
 use crate::counts::Counts;
 use crate::dice::{Clock, Dice};
 use crate::draw::Draw;
 use crate::history::Call;
-use crate::leader::{Leader, Mind, Read};
+use crate::leader::{Leader, Mind};
+use crate::message::{Event, Message};
 use crate::network::{Care, Network, Node};
 use crate::shard::Shard;
 use crate::story::{About, Story};
-
-/// On its way from one node to another.
-#[derive(Clone)]
-pub(crate) enum Message {
-    Attempt {
-        client: usize,
-        life: u32,
-        worker: usize,
-        call: usize,
-        attempt: Attempt,
-        key: usize,
-        carries: Carries,
-        sent: u64,
-    },
-    Reply {
-        life: u32,
-        worker: usize,
-        call: usize,
-        id: AttemptId,
-        response: Response,
-    },
-    Fetch {
-        client: usize,
-        life: u32,
-        number: u64,
-        have: Epoch,
-        sent: Instant,
-    },
-    Fetched {
-        life: u32,
-        number: u64,
-        router: Arc<Router>,
-        sent: Instant,
-        /// Whether that was looked up, or kept somewhere.
-        current: bool,
-    },
-    /// `None`: an agent's look.
-    Command {
-        at: usize,
-        life: u32,
-        number: u64,
-        command: Option<Box<Command>>,
-        rows: Option<Arc<[StoredRow]>>,
-    },
-    Answer {
-        life: u32,
-        number: u64,
-        standing: Option<Standing>,
-        read: Option<Read>,
-        answer: Box<Answer>,
-    },
-}
-
-/// What happens at a moment.
-pub(crate) enum Event {
-    Arrive(Node, Box<Message>),
-    /// A slow disk has come to it.
-    CarryOut(ShardId, u32, Box<Message>),
-    /// An attempt leaves its process.
-    Leave(usize, u32, Box<Message>),
-    Wake { client: usize, life: u32 },
-    Begin { client: usize, life: u32, worker: usize },
-    Unfetched { client: usize, life: u32, number: u64 },
-    Tick { at: usize, life: u32, tick: u64 },
-    Silence { at: usize, life: u32, number: u64 },
-    /// Somebody who wishes for something looks in.
-    Operator,
-    /// A fault of this kind is due.
-    Fault(usize),
-    Restart(Node),
-    /// Faults stop.
-    Calm,
-}
 
 struct Queued {
     when: u64,
@@ -203,7 +130,9 @@ impl World {
         }
         for at in 0..2 {
             let clock = Clock::new(&mut world.dice, world.draw.off_ppm);
-            world.leaders.push(Leader::new(clock, Mind::Coordinator(None)));
+            world
+                .leaders
+                .push(Leader::new(clock, Mind::Coordinator(None)));
             if world.draw.agents {
                 world.stand_by(at);
             }
@@ -295,7 +224,9 @@ impl World {
     }
 
     pub(crate) fn post(&mut self, from: Node, to: Node, care: Care, message: &Message) {
-        let carried = self.network.carry(&mut self.dice, self.now, (from, to), care);
+        let carried = self
+            .network
+            .carry(&mut self.dice, self.now, (from, to), care);
         match carried.at {
             [None, None] => self.counts.add("messages lost"),
             [Some(_), Some(_)] => {
@@ -411,7 +342,8 @@ impl World {
 
     /// Whether everything has come to its end, the final reads too.
     fn is_settled(&self) -> bool {
-        let idle = |client: &Client| client.todo.is_empty() && client.workers.iter().all(Option::is_none);
+        let idle =
+            |client: &Client| client.todo.is_empty() && client.workers.iter().all(Option::is_none);
         self.is_quiet() && self.final_reads_are_asked() && self.clients.iter().all(idle)
     }
 
@@ -422,6 +354,9 @@ impl World {
         self.record.log == Log::default()
             && (!self.calm || !self.must_be_shut.is_some_and(listed))
             && keyspaces.iter().all(|keyspace| keyspace.waves.is_empty())
-            && self.shards.values().all(|shard| !shard.store.guard().is_shut())
+            && self
+                .shards
+                .values()
+                .all(|shard| !shard.store.guard().is_shut())
     }
 }
