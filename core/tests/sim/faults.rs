@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ringshift::ShardId;
-use ringshift::migration::{Answer, Command, Lineage, Mark};
+use ringshift::migration::{Action, Answer, Command, Lineage, Mark, Wish};
 use ringshift::store::{Chunks, MemoryShard};
 
 use crate::leader::Mind;
@@ -260,9 +260,14 @@ impl World {
         }
     }
 
-    /// Whether a coordinator that somebody has started is at work, or paused, on that node.
+    /// Whether a coordinator that somebody has started is at work on that node, or waits there for
+    /// whoever resumes a migration that is paused.
     pub(crate) fn is_at_work(&self, at: usize) -> bool {
         let leader = &self.leaders[at];
-        leader.up && matches!(leader.mind, Mind::Coordinator(Some(_)))
+        let Mind::Coordinator(Some(coordinator)) = &leader.mind else {
+            return false;
+        };
+        let paused = matches!(coordinator.clone().poll(), Action::Over(_));
+        leader.up && (!paused || self.record.log.wish == Wish::Pause)
     }
 }

@@ -231,7 +231,12 @@ impl World {
             .unwrap()
             .plan(&bytes)
             .unwrap();
-        let pins = self.is_quiet()
+        // A plan is held against the map before it is written down, and not after: who is about to
+        // begin one must not be overtaken by a pin (see PROOF.md).
+        let begins = self.record.desk.request.is_some()
+            || (0..self.leaders.len()).any(|at| self.is_at_work(at));
+        let pins = !begins
+            && self.is_quiet()
             && self.record.snapshot.content().keyspaces[0]
                 .directory
                 .is_empty()
