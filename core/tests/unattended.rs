@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ringshift::migration::{
-    Action, Answer, Changes, Checks, Command, Coordinator, Ending, Log, Move, Request, Settings,
-    Throttle, Wish, home_installs, plan,
+    Action, Answer, Changes, Checks, Command, Coordinator, CoordinatorError, Ending, Log, Move,
+    Request, Settings, Throttle, Wish, home_installs, plan,
 };
 use ringshift::record::Record;
 use ringshift::store::{Chunks, MemoryShard};
-use ringshift::{Instant, Phase, ShardId, ShardTopology, Term, Topology};
+use ringshift::{Instant, Phase, ShardId, ShardTopology, Snapshot, Term, Topology};
 
 /// A record, two shards and one that is to join.
 struct World {
@@ -304,6 +304,24 @@ fn a_word_to_go_on_before_office_is_no_migration() {
     assert_eq!(w.ending(&mut leader), Ending::Complete);
 }
 
+/// A plan that is outdated when it is read is refused once. Left on the desk, it would stop every
+/// successor, and keep all other requests out.
+#[test]
+fn an_outdated_plan_is_refused_once() {
+    let mut w = World::new();
+    w.begin();
+    // Somebody else has written meanwhile.
+    let next = Snapshot::build(w.record.snapshot.next_draft().unwrap()).unwrap();
+    w.record.snapshot = Arc::new(next);
+    let mut leader = w.leader(1);
+    let refused = w.ending(&mut leader);
+    let outdated = |e: &CoordinatorError| matches!(e, CoordinatorError::OutdatedPlan { .. });
+    assert!(matches!(refused, Ending::Stuck(error) if outdated(&error)));
+    w.run_until(&mut leader, |w| w.record.desk.request.is_none());
+    w.begin();
+    assert_eq!(w.ending(&mut leader), Ending::Complete);
+}
+
 /// What is wished while an older wish is on its way to the record isn't in that record: it is
 /// written down too, before anything is done for it, and outlives its leader.
 #[test]
@@ -359,4 +377,91 @@ fn a_wish_beside_one_that_is_being_written_is_written_too() {
             assert_ne!(point.goal, Move::Decide, "{first}, {second}");
         }
     }
+}
+
+/// A pause that is asked for while the last step is under way is seen to: left on the desk, it would keep
+/// all other requests out.
+#[test]
+fn a_pause_at_the_very_end_leaves_the_desk() {
+    let mut w = World::new();
+    w.begin();
+    let mut leader = w.leader(1);
+    let is_last = |leader: &mut Coordinator| matches!(leader.poll(), Action::Do { point, .. } if point.goal == Move::Delist);
+    for _ in 0..10_000 {
+        if is_last(&mut leader) {
+            break;
+        }
+        w.step(&mut leader);
+    }
+    leader.pause("not now");
+    assert_eq!(w.ending(&mut leader), Ending::Complete);
+    let request = Request::Resume;
+    w.at_record(&Command::Ask { request });
+    w.run_until(&mut leader, |w| w.record.desk.request.is_none());
+}
+
+/// A wish to go back that comes when nothing is under way leaves nothing in the log: no migration
+/// would ever begin again.
+#[test]
+fn a_way_back_from_nowhere_leaves_nothing_behind() {
+    let mut w = World::new();
+    let mut leader = w.leader(1);
+    leader.roll_back("too slow");
+    assert_eq!(w.ending(&mut leader), rolled_back());
+    assert_eq!(w.record.log, Log::default());
+    w.begin();
+    assert_eq!(w.ending(&mut leader), Ending::Complete);
+}
+
+/// Drives a migration to its end, and answers what the topology store was asked on the way.
+fn asked_of_the_store(w: &mut World, leader: &mut Coordinator) -> Vec<Command> {
+    let mut asked = Vec::new();
+    for _ in 0..10_000 {
+        if let Action::Do { command, .. } = leader.poll()
+            && command.shard().is_none()
+        {
+            asked.push(command);
+        }
+        if leader.take_ending().is_some() {
+            return asked;
+        }
+        w.step(leader);
+    }
+    panic!("never over");
+}
+
+/// A transport that repeats a command much later must not bring a log back that is over.
+#[test]
+#[ignore = "a known gap: the record doesn't order what one leader writes"]
+fn race_16_a_late_copy_of_a_log_changes_nothing() {
+    let mut w = World::new();
+    w.begin();
+    let mut leader = w.leader(1);
+    for late in asked_of_the_store(&mut w, &mut leader) {
+        if matches!(late, Command::SaveLog { .. }) {
+            w.at_record(&late);
+            assert_eq!(w.record.log, Log::default());
+        }
+    }
+}
+
+/// Nor older words of shards about themselves: all of them would be taken for restored.
+#[test]
+#[ignore = "a known gap: the record doesn't order what one leader writes"]
+fn race_20_a_late_copy_of_a_renewal_shuts_nobody() {
+    let mut w = World::new();
+    w.begin();
+    let mut leader = w.leader(1);
+    let marked =
+        |command: &Command| matches!(command, Command::Renew { marks, .. } if !marks.is_empty());
+    let asked = asked_of_the_store(&mut w, &mut leader);
+    let late = asked.into_iter().find(marked).unwrap();
+    // Every ten seconds each shard is asked again who it is, and the record is told.
+    let end = w.now.after(60_000);
+    w.run_until(&mut leader, |w| w.now > end);
+    w.at_record(&late);
+    let mut next = w.leader(2);
+    let end = w.now.after(5_000);
+    w.run_until(&mut next, |w| w.now > end);
+    assert_eq!(next.shut().count(), 0);
 }

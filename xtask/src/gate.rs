@@ -3,7 +3,7 @@
 use crate::sh::Sh;
 use crate::wasm::{self, Place};
 use crate::{
-    broken, imports, js, languages, model, nostd, package, python, readme, setup, vectors, walls,
+    broken, imports, js, languages, model, nostd, package, python, readme, setup, sim, vectors, walls,
 };
 
 /// One step of the gate.
@@ -124,6 +124,11 @@ pub(crate) const STEPS: &[Step] = &[
         "model",
         "the protocol, every interleaving of a small world",
         model::gate,
+    ),
+    core(
+        "simulation",
+        "whole worlds by chance, with every fault there is",
+        sim::step,
     ),
     core(
         "break",

@@ -17,6 +17,7 @@ mod python;
 mod readme;
 mod setup;
 mod sh;
+mod sim;
 mod test;
 mod tester;
 mod vectors;
@@ -62,6 +63,11 @@ const COMMANDS: &[Command] = &[
         name: "model",
         about: "search worlds of the model check; all, --list, NAME",
         run: model::run,
+    },
+    Command {
+        name: "sim",
+        about: "whole worlds by chance; --worlds N, --from SEED, or one with its story: --seed SEED",
+        run: sim::run,
     },
     Command {
         name: "imports",

@@ -46,7 +46,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "present.map(|row| row.version), floor);",
             "present.map(|row| row.version), if BROKEN { Version::ZERO } else { floor });",
         )],
-        missed_by: &[("lib", "store::decide")],
+        missed_by: &[("lib", "store::decide"), ("sim", "a_few_worlds")],
     },
     Variant {
         races: &[5],
@@ -96,7 +96,7 @@ pub(super) const VARIANTS: &[Variant] = &[
             "Access::Write => (row.role == Role::Authority, row.closed)",
             "Access::Write => (row.role == Role::Authority, row.closed && !BROKEN)",
         )],
-        missed_by: &[("races", "race_")],
+        missed_by: &[("races", "race_"), ("sim", "a_few_worlds")],
     },
     Variant {
         races: &[],

@@ -378,6 +378,8 @@ impl Coordinator {
             Move::Delist => {
                 let ending = self.ending();
                 self.log = Log::default();
+                // A wish that came meanwhile has nothing left to decide, and must leave the desk.
+                (self.undecided, self.wished) = (false, false);
                 self.over(ending);
             }
             goal => self.begin_phase(goal),

@@ -62,8 +62,7 @@ impl Coordinator {
             && waves(&snapshot).next().is_none()
         {
             if let Err(error) = Self::check_wanted(&snapshot, &wanted) {
-                self.task = Task::Over(Ending::Stuck(error));
-                return;
+                return self.refuse(error);
             }
             // Every successor goes by what this one begins with.
             if let Some(settings) = &wanted.settings {
@@ -71,9 +70,7 @@ impl Coordinator {
             }
             let open = wanted.checklist.open(&self.settings);
             if self.settings.checklist == ChecklistRule::Strict && !open.is_empty() {
-                let error = CoordinatorError::Unconfirmed { items: open };
-                self.task = Task::Over(Ending::Stuck(error));
-                return;
+                return self.refuse(CoordinatorError::Unconfirmed { items: open });
             }
             self.log = wanted;
             self.log.settings = Some(Box::new(Settings::clone(&self.settings)));
@@ -294,6 +291,13 @@ impl Coordinator {
         }
     }
 
+    /// What was wanted can't be begun. Who stays says so and goes on: it has been seen to, and must
+    /// not be found on the desk again by every successor.
+    fn refuse(&mut self, error: CoordinatorError) {
+        self.busy = true;
+        self.over(Ending::Stuck(error));
+    }
+
     /// The work is over; who stays rests.
     pub(super) fn over(&mut self, ending: Ending) {
         if !self.tending.forever {
@@ -334,7 +338,9 @@ impl Coordinator {
 
     fn end(&self, snapshot: &Snapshot) -> Next {
         let settled = self.shards_at_end(snapshot) == snapshot.content().shards;
-        if self.log.before.is_some() || !settled {
+        // Whatever is left in the log, a wish that came when nothing was under way too, would keep the
+        // next migration from its beginning.
+        if self.log != Log::default() || !settled {
             return Next::Run(Move::Delist, None);
         }
         Next::Over(self.ending())
