@@ -1,3 +1,5 @@
+use alloc::string::String;
+
 use super::*;
 use crate::key::KEY_BYTES_MAX;
 use crate::router::compile::SCOPED;
@@ -158,7 +160,7 @@ fn many_keys_are_routed_as_each_of_them_is() {
         unreachable!("the keyspace is there");
     };
     let texts: Vec<_> = (0..100).map(|n| format!("user:{n}")).collect();
-    let keys: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+    let keys: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
     let one_by_one: Vec<_> = keys
         .iter()
         .filter_map(|key| orders.route(key).ok())
@@ -176,12 +178,12 @@ fn many_keys_are_routed_as_each_of_them_is() {
     ] {
         let mut out = vec![ShardIndex(9); out_len];
         let mut given = keys.iter().copied().take(keys_len);
-        let routed = keys_len.min(out_len);
-        assert_eq!(orders.route_many(&mut given, &mut out), Ok(routed));
-        assert_eq!(out.get(..routed), one_by_one.get(..routed));
-        assert!(out.iter().skip(routed).all(|left| *left == ShardIndex(9)));
+        let both = keys_len.min(out_len);
+        assert_eq!(orders.route_many(&mut given, &mut out), Ok(both));
+        assert_eq!(out.get(..both), one_by_one.get(..both));
+        assert!(out.iter().skip(both).all(|left| *left == ShardIndex(9)));
         // It takes no key that it has no place for.
-        assert_eq!(given.count(), keys_len - routed);
+        assert_eq!(given.count(), keys_len - both);
     }
     let bad = vec![0; KEY_BYTES_MAX + 1];
     let mut keys = keys;
