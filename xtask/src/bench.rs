@@ -1,20 +1,45 @@
-//! Benchmarks of the packages as they are published: built, installed, then measured.
+//! Benchmarks: of the core, and of the packages as they are published: built, installed, measured.
 
 use crate::package;
 use crate::python;
 use crate::setup::{self, node};
 use crate::sh::Sh;
 
-const USAGE: &str = "usage: cargo xtask bench --language js|python --json FILE";
+const USAGE: &str = "usage: cargo xtask bench [--language rust|js|python] --json FILE, \
+    or cargo xtask bench --instructions [--write]";
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wish<'a> {
+    /// A run in that language, with its figures in a file.
+    Run { language: &'a str, file: &'a str },
+    /// Counts of instructions, compared with what is written down, or written down.
+    Instructions { write: bool },
+}
 
 /// The command.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
-    let (language, file) = options(args).ok_or(USAGE)?;
-    match language {
-        "js" => js(file),
-        "python" => in_python(file),
-        other => Err(format!("`{other}` has no benchmarks; {USAGE}")),
+    match wish(args).ok_or(USAGE)? {
+        Wish::Run { language, file } => match language {
+            "rust" => in_rust()
+                .arg("--json")
+                .arg(file)
+                .args("--page benches/README.md --chart benches/route.svg")
+                .run(),
+            "js" => js(file),
+            "python" => in_python(file),
+            other => Err(format!("`{other}` has no benchmarks; {USAGE}")),
+        },
+        Wish::Instructions { write } => {
+            let count = in_rust().args("--instructions benches/rust/instructions.json");
+            if write { count.arg("--write") } else { count }.run()
+        }
     }
+}
+
+/// The bench of the core, which is no member of the workspace: it builds what others have made.
+fn in_rust() -> Sh {
+    Sh::new("cargo run --release --locked --manifest-path benches/rust/Cargo.toml --")
 }
 
 fn js(file: &str) -> Result<(), String> {
@@ -39,13 +64,19 @@ fn in_python(file: &str) -> Result<(), String> {
         .run()
 }
 
-/// The language and the file, in either order.
-fn options(args: &[String]) -> Option<(&str, &str)> {
+/// What the arguments say, the language and the file in either order.
+fn wish(args: &[String]) -> Option<Wish<'_>> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match *words {
         ["--language", language, "--json", file] | ["--json", file, "--language", language] => {
-            Some((language, file))
+            Some(Wish::Run { language, file })
         }
+        ["--json", file] => Some(Wish::Run {
+            language: "rust",
+            file,
+        }),
+        ["--instructions"] => Some(Wish::Instructions { write: false }),
+        ["--instructions", "--write"] => Some(Wish::Instructions { write: true }),
         _ => None,
     }
 }
@@ -55,11 +86,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_come_in_either_order() {
+    fn options_come_in_either_order_and_rust_is_meant_without_a_language() {
         let given = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let wanted = Some(("js", "out.json"));
-        assert_eq!(options(&given("--language js --json out.json")), wanted);
-        assert_eq!(options(&given("--json out.json --language js")), wanted);
-        assert_eq!(options(&given("--language js")), None);
+        let run = |language| {
+            let file = "out.json";
+            Some(Wish::Run { language, file })
+        };
+        assert_eq!(wish(&given("--language js --json out.json")), run("js"));
+        assert_eq!(wish(&given("--json out.json --language js")), run("js"));
+        assert_eq!(wish(&given("--json out.json")), run("rust"));
+        assert_eq!(wish(&given("--language js")), None);
+        let count = |write| Some(Wish::Instructions { write });
+        assert_eq!(wish(&given("--instructions")), count(false));
+        assert_eq!(wish(&given("--instructions --write")), count(true));
     }
 }

@@ -51,7 +51,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measure the packages; --language js|python --json FILE",
+        about: "measure; [--language rust|js|python] --json FILE; --instructions [--write]",
         run: bench::run,
     },
     Command {
