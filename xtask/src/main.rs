@@ -5,6 +5,7 @@
 
 mod bench;
 mod broken;
+mod fuzz;
 mod gate;
 mod imports;
 mod js;
@@ -12,6 +13,7 @@ mod languages;
 mod lexer;
 mod nostd;
 mod package;
+mod proofs;
 mod python;
 mod readme;
 mod setup;
@@ -56,6 +58,21 @@ const COMMANDS: &[Command] = &[
         name: "break",
         about: "take a protection out, and see it missed; all, --list, RACE, NAME",
         run: broken::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "feed the core's inputs to libFuzzer; TARGET… --seconds N, --collect, --keep",
+        run: fuzz::run,
+    },
+    Command {
+        name: "miri",
+        about: "the core's unit tests, interpreted; words choose some",
+        run: proofs::miri,
+    },
+    Command {
+        name: "mutants",
+        about: "change the core, and see it missed; --shard K/N, --file GLOB",
+        run: proofs::mutants,
     },
     Command {
         name: "imports",
