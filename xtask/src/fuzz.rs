@@ -24,7 +24,7 @@ const FOUND: &str = "# Found by the fuzzer: one input for each piece of code tha
 /// Longer inputs are not checked in.
 const KEPT_BYTES_MAX: usize = 400;
 /// More of them would only make the gate slower.
-const KEPT_MAX: usize = 300;
+const KEPT_MAX: usize = 150;
 
 /// The command.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
@@ -69,7 +69,10 @@ fn needed() -> Result<(), String> {
             "cargo fuzz --version",
             "cargo-fuzz: `cargo install cargo-fuzz --locked`",
         ),
-        ("c++ --version", "a C++ compiler, called `c++`, for libFuzzer"),
+        (
+            "c++ --version",
+            "a C++ compiler, called `c++`, for libFuzzer",
+        ),
     ];
     let missing: Vec<&str> = probes
         .into_iter()
@@ -108,8 +111,8 @@ fn fuzz(name: &str, seconds: u32) -> Result<(), String> {
         .run()
 }
 
-/// Writes the fewest inputs that reach what the corpus under `target/` reaches into the checked-in
-/// one, the short ones only.
+/// Writes some of the inputs that reach what the corpus under `target/` reaches into the checked-in
+/// one: short ones, of every length.
 fn collect(name: &str) -> Result<(), String> {
     needed()?;
     let merged = folder("merged", name)?;
@@ -124,14 +127,15 @@ fn collect(name: &str) -> Result<(), String> {
         let path = entry.map_err(|e| e.to_string())?.path();
         inputs.push(fs::read(&path).map_err(|e| e.to_string())?);
     }
-    inputs.retain(|bytes| bytes.len() <= KEPT_BYTES_MAX);
+    inputs.retain(|bytes| (1..=KEPT_BYTES_MAX).contains(&bytes.len()));
     inputs.sort_by_key(|bytes| (bytes.len(), bytes.clone()));
-    inputs.truncate(KEPT_MAX);
+    // Of every length some.
+    let step = inputs.len().div_ceil(KEPT_MAX).max(1);
     let path = checked_in(name);
     let text = fs::read_to_string(&path).unwrap_or_default();
     let by_hand = text.split(FOUND).next().unwrap_or_default();
     let mut text = format!("{by_hand}{FOUND}\n");
-    for bytes in inputs.iter().filter(|bytes| !bytes.is_empty()) {
+    for bytes in inputs.iter().step_by(step) {
         text.push_str(&line(bytes));
     }
     write(&path, &text)

@@ -15,7 +15,7 @@ pub(crate) fn miri(args: &[String]) -> Result<(), String> {
     let miri = Sh::new("cargo +nightly miri test --locked --package ringshift --lib --")
         .env("MIRIFLAGS", "-Zmiri-disable-isolation")
         .env("PROPTEST_CASES", "2");
-    args.iter().fold(miri, |sh, word| sh.arg(word)).run()
+    args.iter().fold(miri, Sh::arg).run()
 }
 
 /// `cargo xtask mutants`: changes the core in one place after the other, in a copy, and sees
@@ -23,12 +23,10 @@ pub(crate) fn miri(args: &[String]) -> Result<(), String> {
 /// takes a sample, `--file GLOB` some files.
 pub(crate) fn mutants(args: &[String]) -> Result<(), String> {
     if !Sh::new("cargo mutants --version").succeeds() {
-        return Err(
-            "cargo-mutants is missing: `cargo install cargo-mutants --locked`".to_owned(),
-        );
+        return Err("cargo-mutants is missing: `cargo install cargo-mutants --locked`".to_owned());
     }
     // Round-robin, so that a shard is a sample of everything and not the neighbours in one file.
     let mutants = Sh::new("cargo mutants --package ringshift --sharding round-robin --output")
         .arg(sh::target_dir().display().to_string());
-    args.iter().fold(mutants, |sh, word| sh.arg(word)).run()
+    args.iter().fold(mutants, Sh::arg).run()
 }

@@ -74,7 +74,9 @@ fn step(guard: &mut Guard, told: &mut Told, input: &mut Input<'_>) {
             assert_eq!(done, if in_office { Ok(()) } else { stale });
             if in_office {
                 told.term = term;
-                rows.iter().for_each(|row| installed(told, &row.row));
+                for row in &rows {
+                    installed(told, &row.row);
+                }
             }
         }
         2 => {

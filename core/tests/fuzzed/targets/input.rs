@@ -4,7 +4,7 @@ use ringshift::Match;
 
 pub(crate) struct Input<'b>(pub(crate) &'b [u8]);
 
-impl<'b> Input<'b> {
+impl Input<'_> {
     pub(crate) fn is_over(&self) -> bool {
         self.0.is_empty()
     }

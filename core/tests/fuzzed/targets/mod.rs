@@ -57,7 +57,7 @@ pub(crate) const TARGETS: [Target; 7] = [
     },
     Target {
         name: "coordinator",
-        seeds: Vec::new,
+        seeds: coordinator::seeds,
         run: coordinator::run,
     },
 ];

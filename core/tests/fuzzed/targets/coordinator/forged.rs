@@ -26,7 +26,7 @@ pub(crate) fn run(world: &mut World, input: &mut Input<'_>) {
                     "asked again, it asks for something else"
                 );
                 let honest = world.carry(&command);
-                let answer = if choice % 4 == 0 {
+                let answer = if choice.is_multiple_of(4) {
                     answer(world, honest, input)
                 } else {
                     honest

@@ -6,7 +6,20 @@ mod client;
 mod forged;
 mod world;
 
+use ringshift::migration::Ending;
+
 use super::input::Input;
+
+/// Each wish, cut into waves in each way, under a few settings: with nothing that befalls it.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for settings in [0, 0x16, 0x20, 0x4e, 0x80, 0xdf] {
+        for wish in 0..6 {
+            seeds.extend((0..3).map(|cut| vec![0, settings, wish, cut]));
+        }
+    }
+    seeds
+}
 
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
@@ -18,11 +31,13 @@ pub(crate) fn run(bytes: &[u8]) {
         }
         return forged::run(&mut world, &mut input);
     }
+    let undisturbed = input.is_over();
     for _ in 0..400 {
         if input.is_over() {
             break;
         }
         world.happens(&mut input);
     }
-    world.settle();
+    let ending = world.settle();
+    assert!(!undisturbed || ending == Ending::Complete, "{ending:?}");
 }

@@ -172,7 +172,7 @@ impl World {
     }
 
     /// From here on nothing fails: the migration ends, and what was acknowledged is there.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) -> Ending {
         let Self { shards, record, .. } = self;
         self.client.finish(&mut self.now, shards, record);
         for _ in 0..4_000 {
@@ -197,6 +197,7 @@ impl World {
         }
         let Self { shards, record, .. } = self;
         self.client.read_all(&mut self.now, shards, record);
+        ending
     }
 }
 
