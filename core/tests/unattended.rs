@@ -465,3 +465,32 @@ fn race_20_a_late_copy_of_a_renewal_shuts_nobody() {
     w.run_until(&mut next, |w| w.now > end);
     assert_eq!(next.shut().count(), 0);
 }
+
+/// A wait for a moment that has passed is no wait: whoever keeps to it asks again at once, for as
+/// long as the silence lasts.
+#[test]
+fn a_leader_whose_stores_are_silent_waits_for_what_is_to_come() {
+    for is_silent in [
+        |command: &Command| command.shard().is_none(),
+        |command: &Command| command.shard().is_some(),
+    ] {
+        let mut w = World::new();
+        let mut leader = w.leader(1);
+        let end = w.now.after(60_000);
+        while w.now < end {
+            match leader.poll() {
+                Action::Do { id, command, .. } if is_silent(&command) => {
+                    w.now = w.now.after(w.takes_ms);
+                    leader.handle_answer(w.now, id, Answer::Unreachable);
+                }
+                Action::Do { .. } => w.step(&mut leader),
+                Action::Wait { until } => {
+                    assert!(until > w.now, "{until:?} has passed at {:?}", w.now);
+                    w.now = until;
+                    leader.handle_timeout(w.now);
+                }
+                Action::Over(ending) => panic!("{ending:?}"),
+            }
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use crate::sh::Sh;
 use crate::wasm::{self, Place};
 use crate::{
-    broken, imports, js, languages, model, nostd, package, python, readme, setup, sim, vectors, walls,
+    broken, imports, js, languages, model, nostd, package, python, readme, setup, sim, vectors,
+    walls,
 };
 
 /// One step of the gate.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod broken;
+mod fuzz;
 mod gate;
 mod imports;
 mod js;
@@ -13,6 +14,7 @@ mod lexer;
 mod model;
 mod nostd;
 mod package;
+mod proofs;
 mod python;
 mod readme;
 mod setup;
@@ -68,6 +70,21 @@ const COMMANDS: &[Command] = &[
         name: "sim",
         about: "whole worlds by chance; --worlds N, --from SEED, or one with its story: --seed SEED",
         run: sim::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "feed the core's inputs to libFuzzer; TARGET… --seconds N, --collect, --keep",
+        run: fuzz::run,
+    },
+    Command {
+        name: "miri",
+        about: "the core's unit tests, interpreted; words choose some",
+        run: proofs::miri,
+    },
+    Command {
+        name: "mutants",
+        about: "change the core, and see it missed; --shard K/N, --file GLOB",
+        run: proofs::mutants,
     },
     Command {
         name: "imports",

@@ -51,6 +51,18 @@ fn the_three_ways_of_comparing_epochs() {
 }
 
 #[test]
+fn a_shut_shard_refuses_epoch_0_too() {
+    let shut = in_force(row(7, Role::Authority), false, true);
+    for access in [Access::Read, Access::Inspect, Access::Write] {
+        for epoch in [0, 7, 8] {
+            let current = Epoch::ZERO;
+            let refused = Err(Refusal::NotReady { current });
+            assert_eq!(ask(&shut, epoch, access), refused, "{access:?}");
+        }
+    }
+}
+
+#[test]
 fn a_closed_guard_serves_reads_and_copies_only() {
     for role in [Role::Authority, Role::Mirror, Role::ReadableMirror] {
         let row = GuardRow {

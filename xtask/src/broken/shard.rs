@@ -69,6 +69,16 @@ pub(super) const VARIANTS: &[Variant] = &[
         missed_by: &[("races", "race_15_")],
     },
     Variant {
+        races: &[],
+        name: "nothing-is-routed-at-epoch-0",
+        edits: &[edit(
+            "guard/mod.rs",
+            "    if current == Epoch::ZERO {",
+            "    if current == Epoch::ZERO && !BROKEN {",
+        )],
+        missed_by: &[("lib", "a_shut_shard_refuses_epoch_0_too")],
+    },
+    Variant {
         races: &[6],
         name: "a-client-ahead-waits",
         edits: &[edit(

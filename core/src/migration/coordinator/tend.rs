@@ -296,6 +296,10 @@ impl Coordinator {
     pub(super) fn next_due(&self) -> Instant {
         let tending = &self.tending;
         let mut next = Instant::NEVER;
+        // What isn't done yet mustn't be waited for: its moment may have passed.
+        if self.snapshot.is_none() || matches!(self.task, Task::Office(Office::Lead)) {
+            return next;
+        }
         if self.must_renew() {
             next = next.min(tending.next_renewal);
         }
@@ -313,7 +317,7 @@ impl Coordinator {
         if !tending.gone.is_empty() {
             next = next.min(tending.next_probe);
         }
-        if tending.forever {
+        if tending.forever && self.checked_after(tending.check).is_some() {
             next = next.min(tending.next_check);
         }
         next
