@@ -346,6 +346,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a million steps, and none that the others don't take")]
     fn the_largest_numbers_fit() {
         let before = vec![ShardIndex(0); 1 << 20];
         let after = balanced(&before, &vec![Weight::MAX; SHARDS_MAX]).unwrap();

@@ -177,6 +177,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a million steps, and none that the others don't take")]
     fn duplicates_and_crowds_are_refused() {
         let error = ExactTable::build([7, 8, 7].map(|n| ([n].to_vec(), n.into()))).unwrap_err();
         assert_eq!(

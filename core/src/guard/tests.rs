@@ -223,3 +223,29 @@ fn another_epoch_ends_the_lease_of_the_one_before() {
     assert_eq!(guard.grant(TERM, fence(2), 0, 1_000), Ok(()));
     assert_eq!(role(&guard), Some(Role::ReadableMirror));
 }
+
+#[test]
+fn a_lease_has_two_ends_and_a_shorter_grant_cuts_nothing_off() {
+    let held = Lease {
+        from: 10,
+        until: 20,
+    };
+    let covered = [9, 10, 19, 20].map(|now| held.covers(now));
+    assert_eq!(covered, [false, true, true, false]);
+    let row = row(1, Role::LeasedMirror);
+    let fence = Fence {
+        domain: D,
+        epoch: e(1),
+    };
+    let granted = |asked, lease_ms, now| {
+        let terms = (TERM, TERM);
+        grant(Some(&row), held, terms, fence, (asked, lease_ms), now)
+    };
+    let lease = |from, until| Ok(Lease { from, until });
+    assert_eq!(granted(12, 3, 15), Ok(held));
+    assert_eq!(granted(12, 8, 15), Ok(held));
+    assert_eq!(granted(12, 9, 15), lease(12, 21));
+    // One that is over, or that a clock that was set back hasn't come to, isn't held.
+    assert_eq!(granted(20, 5, 20), lease(20, 25));
+    assert_eq!(granted(4, 10, 5), lease(4, 14));
+}

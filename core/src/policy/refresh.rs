@@ -208,6 +208,38 @@ mod tests {
     }
 
     #[test]
+    fn waits_double_up_to_a_cap_and_are_spread_over_their_upper_half() {
+        for gap_ms in [0, 1, 10] {
+            let mut longest = 0;
+            for seed in 0..32 {
+                let mut gate = RefreshGate::new(e(1), gap_ms, seed);
+                let mut now = Instant::from_millis(5);
+                for failures in 0..9_u32 {
+                    assert_eq!(gate.want(now, e(1)), RefreshStep::Fetch);
+                    if failures % 2 == 0 {
+                        gate.failed(now);
+                    } else {
+                        // It brought what was there already.
+                        gate.fetched(now, e(1));
+                    }
+                    let until = match gate.want(now, e(1)) {
+                        RefreshStep::Wait { until } => until,
+                        _ => now,
+                    };
+                    let (wait, gap) = (until.since(now), gap_ms.max(1) << failures.min(6));
+                    let gap = u64::from(gap);
+                    assert!((gap / 2 + 1..=gap + 1).contains(&wait), "{wait} of {gap}");
+                    longest = longest.max(wait);
+                    now = until;
+                }
+                assert_eq!(gate.begun(), 9);
+            }
+            let gap = u64::from(gap_ms.max(1)) << 6;
+            assert!(longest > gap / 2 + gap / 4, "all wait alike: {longest}");
+        }
+    }
+
+    #[test]
     fn an_older_map_changes_nothing() {
         let mut gate = RefreshGate::new(e(5), 10, 7);
         gate.fetched(Instant::ZERO, e(3));

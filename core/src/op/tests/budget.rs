@@ -188,6 +188,7 @@ fn attempts_are_capped() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "as many attempts as there can be")]
 fn no_two_attempts_share_a_number() {
     let policy = Policy {
         attempts_max: u16::MAX,

@@ -46,6 +46,7 @@ pub(crate) fn run(bytes: &[u8]) {
         risen(&before, &guard);
         assert_eq!(guard.term(), told.term);
         assert_eq!(guard.is_shut(), told.shut);
+        assert_eq!(guard.now(), told.now);
         assert!(guard.rows().eq(told.rows.values()), "other rows than told");
     }
 }
