@@ -177,6 +177,7 @@ pub mod docs {
                 #[doc = "[ARCHITECTURE.md]: crate::docs::architecture"]
                 #[doc = "[DESIGN.md]: crate::docs::design"]
                 #[doc = "[GATES.md]: crate::docs::gates"]
+                #[doc = "[PROOF.md]: crate::docs::proof"]
                 #[doc = "[PROTOCOL.md]: crate::docs::protocol"]
                 #[doc = "[STORAGE.md]: crate::docs::storage"]
                 #[doc = ""]
@@ -193,6 +194,7 @@ pub mod docs {
         storage = "../docs/STORAGE.md";
         strategies = "../docs/STRATEGIES.md";
         gates = "../docs/GATES.md";
+        proof = "../docs/PROOF.md";
     }
 }
 
