@@ -53,6 +53,7 @@ fn exact(input: &mut Input<'_>) {
 
 /// A shard's map, claimed piece by piece, against all claims in their order.
 fn held(input: &mut Input<'_>) {
+    let more = u8::from(input.coin());
     let mut map = SlotMap::default();
     let mut slots = [None; SLOTS as usize];
     let mut intervals: Vec<(Match, [Option<DomainId>; SLOTS as usize])> = Vec::new();
@@ -97,7 +98,6 @@ fn held(input: &mut Input<'_>) {
             }
         }
     }
-    let more = u8::from(input.coin());
     map.grow(K, 4);
     map.grow(K, 4 + more);
     for key in [
