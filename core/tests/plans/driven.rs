@@ -68,6 +68,27 @@ fn table(snapshot: &Snapshot) -> Vec<ringshift::ShardId> {
     content.keyspaces[0].table().into_iter().map(id).collect()
 }
 
+/// A slot that is named to stay where it is saves a move that exact shares would have.
+#[test]
+fn what_is_least_is_least_beside_slots_moved_by_hand_too() {
+    let base = snapshot(3, 6, r#""whole""#);
+    for slot in 0..64 {
+        let wish = serde_json::json!({
+            "add": [{"id": 10, "name": "n0"}, {"id": 11, "name": "n1"}],
+            "balance": "full",
+            "move_slots": [{"keyspace": "k", "slots": [slot], "to": 3}],
+            "remove": [1],
+        });
+        let changes: Changes = serde_json::from_value(wish).unwrap();
+        let plan = plan_with(&base, &changes, &PlanOptions::default()).unwrap();
+        let figures = &plan.figures[0];
+        assert!(
+            figures.slots_moved >= figures.slots_least,
+            "{slot}: {figures:?}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

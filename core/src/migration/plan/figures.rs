@@ -1,15 +1,16 @@
 //! What a plan comes to, in numbers.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::balance::{balanced, modulo_moved_share, moved};
+use crate::balance::modulo_moved_share;
 use crate::ids::{DomainId, KeyspaceId, ShardId, ShardIndex, SlotRange};
 use crate::migration::log::PlannedWave;
 use crate::migration::plan::options::{Amount, PlanOptions, Sizes};
-use crate::migration::plan::target::Target;
+use crate::migration::plan::target::{Target, held, moved_slots};
 use crate::migration::settings::Settings;
 use crate::phase::{Phase, Side};
 use crate::snapshot::{KeyspaceDraft, Shard, ShardState, Snapshot, target_weights};
@@ -131,14 +132,7 @@ pub(super) fn of_keyspace(
     waves: &[PlannedWave],
 ) -> PlanFigures {
     let here = waves.iter().filter(|wave| wave.keyspace == keyspace.id);
-    let slots_moved = target_moved(target);
-    let least = if target.full {
-        balanced(&target.present, &target_weights(shards)).map_or(0, |best| {
-            u32::try_from(moved(&target.present, &best)).unwrap_or(u32::MAX)
-        })
-    } else {
-        slots_moved
-    };
+    let slots_moved = moved_slots(&target.present, &target.wanted);
     let active = |shards: &[Shard]| {
         let active = shards
             .iter()
@@ -156,14 +150,10 @@ pub(super) fn of_keyspace(
         keyspace: keyspace.name.clone(),
         slots,
         slots_moved,
-        slots_least: least,
+        slots_least: target.least.unwrap_or(slots_moved),
         slots_modulo: u32::try_from(modulo).unwrap_or(u32::MAX),
         waves: u32::try_from(here.count()).unwrap_or(u32::MAX),
     }
-}
-
-fn target_moved(target: &Target) -> u32 {
-    u32::try_from(moved(&target.present, &target.wanted)).unwrap_or(u32::MAX)
 }
 
 pub(super) fn of_shards(
@@ -176,25 +166,26 @@ pub(super) fn of_shards(
     let all: u64 = weights.iter().map(|w| u64::from(w.thousandths())).sum();
     let slots = u64::from(keyspace.slot_count());
     let sizes = sizes.get(&keyspace.name);
+    let present = held(&target.present, shards.len());
+    let wanted = held(&target.wanted, shards.len());
     (0_u16..)
         .zip(shards.iter().zip(&weights))
-        .map(|(index, (shard, weight))| {
+        .zip(present.into_iter().zip(wanted))
+        .map(|((index, (shard, weight)), (slots_before, slots_after))| {
             let index = ShardIndex(index);
-            let (before, after) = (
-                ranges(&target.present, index),
-                ranges(&target.wanted, index),
-            );
             let ideal = (slots * u64::from(weight.thousandths()) + all / 2).checked_div(all);
-            let amount = |ranges: &[SlotRange]| sizes.map(|s| s.of(ranges, keyspace.slot_count()));
+            let amount = |table: &[ShardIndex]| {
+                sizes.map(|sizes| sizes.of(&ranges(table, index), keyspace.slot_count()))
+            };
             ShardFigures {
                 keyspace: keyspace.name.clone(),
                 shard: shard.id,
                 name: shard.name.clone(),
-                slots_before: count(&before),
-                slots_after: count(&after),
+                slots_before,
+                slots_after,
                 slots_ideal: ideal.and_then(|i| u32::try_from(i).ok()).unwrap_or(0),
-                before: amount(&before),
-                after: amount(&after),
+                before: amount(&target.present),
+                after: amount(&target.wanted),
             }
         })
         .collect()
@@ -215,10 +206,7 @@ pub(super) fn of_wave(
     wave: &PlannedWave,
     options: &PlanOptions,
 ) -> WaveFigures {
-    let name = |id: ShardId| {
-        let shard = shards.iter().find(|shard| shard.id == id);
-        shard.map(|shard| shard.name.clone()).unwrap_or_default()
-    };
+    let name = |id: ShardId| named(shards, id).into();
     let keyspace = snapshot.content().keyspace(wave.keyspace);
     let sizes = keyspace.and_then(|k| Some((options.sizes.get(&k.name)?, k.slot_count())));
     // How much of a slot a match names isn't known from what the slot holds.
@@ -236,6 +224,13 @@ pub(super) fn of_wave(
         moves,
         copy_ms: moves.and_then(|amount| options.rate.ms(amount)),
     }
+}
+
+/// The name of a shard, of a list in the order of their numbers.
+fn named(shards: &[Shard], id: ShardId) -> &str {
+    let at = shards.binary_search_by_key(&id, |shard| shard.id).ok();
+    let shard = at.and_then(|at| shards.get(at));
+    shard.map_or("", |shard| shard.name.as_str())
 }
 
 /// What all waves move together, if the sizes of all are known.
@@ -323,6 +318,7 @@ pub(super) fn refreshes(
     grow: &[(KeyspaceId, u8)],
 ) -> Vec<Refresh> {
     let mut all = Vec::new();
+    let mut said = BTreeSet::new();
     for (keyspace, _) in grow {
         let name = snapshot.content().keyspace(*keyspace).map(|k| &k.name);
         all.push(Refresh {
@@ -343,15 +339,13 @@ pub(super) fn refreshes(
         for (shard, at, _) in sides.into_iter().filter(|(_, _, home)| *home) {
             let index = snapshot.content().index_of(shard);
             let home = index.and_then(|index| keyspace.home(index));
-            let name = shards.iter().find(|s| s.id == shard);
-            let name = name.map_or("", |shard| shard.name.as_str());
-            let refresh = Refresh {
-                domain: home.map(|home| home.domain),
-                name: alloc::format!("{} on {name}", keyspace.name),
-                at: at.into(),
-            };
-            if !all.contains(&refresh) {
-                all.push(refresh);
+            // One of a domain at one moment.
+            if said.insert((wave.keyspace, shard, at)) {
+                all.push(Refresh {
+                    domain: home.map(|home| home.domain),
+                    name: alloc::format!("{} on {}", keyspace.name, named(shards, shard)),
+                    at: at.into(),
+                });
             }
         }
     }

@@ -249,7 +249,7 @@ fn unpinned(snapshot: &Snapshot, changes: &Changes) -> Result<(), PlanError> {
 }
 
 fn note_balance(name: &str, target: &target::Target, changes: &Changes, notes: &mut Vec<String>) {
-    if target.full && target.off_before > 0 {
+    if target.least.is_some() && target.off_before > 0 {
         notes.push(format!(
             "keyspace `{name}`: {} slots were off the exact shares before, moved by hand perhaps; this plan restores those shares. To leave them as they are, say balance keep",
             target.off_before

@@ -21,8 +21,9 @@ pub(super) struct Target {
     pub(super) off_before: u32,
     /// The same after it.
     pub(super) off_after: u32,
-    /// Whether this wish brings the keyspace to exact shares.
-    pub(super) full: bool,
+    /// The fewest slots that lead to the shares at the end, where this wish brings the keyspace to
+    /// exact ones; other slots that it names are moved then.
+    pub(super) least: Option<u32>,
 }
 
 /// The list of shards that is wished.
@@ -112,7 +113,15 @@ pub(super) fn target_of(
             ring
         }
     };
+    let exact = wanted.clone();
     by_hand(keyspace, changes, shards, &mut wanted)?;
+    let full = balance == Balance::Full;
+    let least = match keyspace.placement {
+        _ if !full => None,
+        _ if wanted != exact => Some(fewest(&present, &wanted, shards.len())),
+        Placement::Balanced { .. } => Some(moved_slots(&present, &exact)),
+        Placement::Ring { .. } => Some(off_exact(&present, &weights)),
+    };
     for (index, shard) in (0_u16..).zip(shards) {
         let empty = shard.state == ShardState::Active || !wanted.contains(&ShardIndex(index));
         if !empty && (present != wanted || changes.changes_shards()) {
@@ -123,8 +132,13 @@ pub(super) fn target_of(
     }
     Ok(Target {
         off_before: off_balance(snapshot, keyspace),
-        off_after: off(&wanted, &weights, keyspace.placement),
-        full: balance == Balance::Full,
+        // An exactly balanced table is its own.
+        off_after: if full && exact == wanted {
+            0
+        } else {
+            off(&wanted, &weights, keyspace.placement)
+        },
+        least,
         present,
         wanted,
     })
@@ -223,13 +237,36 @@ fn off_balance(snapshot: &Snapshot, keyspace: &KeyspaceDraft) -> u32 {
 fn off(table: &[ShardIndex], weights: &[Weight], placement: Placement) -> u32 {
     match placement {
         Placement::Ring { .. } => 0,
-        Placement::Balanced { .. } => {
-            let best = balanced(table, weights);
-            best.map_or(0, |best| {
-                u32::try_from(moved(table, &best)).unwrap_or(u32::MAX)
-            })
+        Placement::Balanced { .. } => off_exact(table, weights),
+    }
+}
+
+/// The fewest slots that lead from `table` to exact shares.
+fn off_exact(table: &[ShardIndex], weights: &[Weight]) -> u32 {
+    balanced(table, weights).map_or(0, |best| moved_slots(table, &best))
+}
+
+/// The fewest slots that lead from `before` to as many slots for each shard as `after` has.
+fn fewest(before: &[ShardIndex], after: &[ShardIndex], shards: usize) -> u32 {
+    let (before, after) = (held(before, shards), held(after, shards));
+    let given = before.iter().zip(&after);
+    given.map(|(has, keeps)| has.saturating_sub(*keeps)).sum()
+}
+
+/// How many slots each of so many shards has.
+pub(super) fn held(table: &[ShardIndex], shards: usize) -> Vec<u32> {
+    let mut held = vec![0; shards];
+    for owner in table {
+        if let Some(held) = held.get_mut(usize::from(owner.0)) {
+            *held += 1;
         }
     }
+    held
+}
+
+/// How many slots have another owner, of two tables of one keyspace.
+pub(super) fn moved_slots(before: &[ShardIndex], after: &[ShardIndex]) -> u32 {
+    u32::try_from(moved(before, after)).unwrap_or(u32::MAX)
 }
 
 /// The present owners, as places in the list of shards that is wished.
