@@ -71,7 +71,7 @@ impl Draw {
             r#""client_lease":{{"lease_ms":{lease},"attempt_ms":{attempt},"margin_ms":{margin}}},"#
         );
         let text = format!(
-            r#"{{"cluster":"sim",{}"lease_ms":0,"keyspaces":{{"k":{{"bits":{}}}}},"shards":[{}]}}"#,
+            r#"{{"cluster":"sim",{}"keyspaces":{{"k":{{"bits":{}}}}},"shards":[{}]}}"#,
             if self.unfenced.is_some() {
                 lease.as_str()
             } else {

@@ -160,7 +160,7 @@ impl Client {
 
     /// How its operations went over the last half minute, and the stores that they asked. The
     /// baseline is what was before the first wave that it has heard of. Hand it to the coordinator
-    /// by [`Observer::health`](crate::runner::Observer::health).
+    /// by [`Witness::health`](crate::runner::Witness::health).
     pub fn health(&self) -> Health {
         let shadows = self.shadow_figures();
         let mut pulse = self.pulse.lock();
