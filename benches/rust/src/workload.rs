@@ -144,7 +144,6 @@ impl Cluster {
         };
         let topology = Topology {
             cluster: "bench".to_owned(),
-            lease_ms: 0,
             keyspaces: [(KEYSPACE.to_owned(), keyspace)].into(),
             shards: (0..self.shards).map(|place| self.shard(place)).collect(),
             client_lease: None,

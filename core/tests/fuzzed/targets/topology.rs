@@ -13,7 +13,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let texts = [
         r#"{"cluster":"demo","keyspaces":{"orders":{"bits":4}},
             "shards":[{"id":1,"name":"pg-1"},{"id":2,"name":"pg-2","weight":0.5}]}"#,
-        r#"{"cluster":"c","lease_ms":500,"keyspaces":{"k":{"bits":5,"seed":"7","key":"hash-tag",
+        r#"{"cluster":"c","keyspaces":{"k":{"bits":5,"seed":"7","key":"hash-tag",
             "placement":{"ring":{"vnodes":16}},"pins":[{"key":"a","shard":1},
             {"prefix":"t:","shard":2},{"range":["m","n"],"shard":1}]},
             "l":{"bits":4,"key":{"parts":1},"pins":[{"parts":["x"],"shard":2}]}},
