@@ -134,6 +134,15 @@ impl World {
         waves.any(|wave| wave.phase == phase)
     }
 
+    /// A migration in double-write, or one that is on its way back.
+    fn under_way(&mut self, leader: &mut Coordinator, back: bool) {
+        if back {
+            return self.turned_round(leader);
+        }
+        self.begin();
+        self.run_until(leader, |w| w.is_in(Phase::DoubleWrite));
+    }
+
     /// A migration that was turned round and whose leader knows that it is written down.
     fn turned_round(&mut self, leader: &mut Coordinator) {
         self.begin();
@@ -247,12 +256,7 @@ fn a_word_to_go_on_before_office_holds_in_office() {
     for back in [false, true] {
         let mut w = World::new();
         let mut first = w.leader(1);
-        if back {
-            w.turned_round(&mut first);
-        } else {
-            w.begin();
-            w.run_until(&mut first, |w| w.is_in(Phase::DoubleWrite));
-        }
+        w.under_way(&mut first, back);
         first.pause("not now");
         assert!(matches!(w.ending(&mut first), Ending::Paused { .. }));
         let mut second = w.leader(2);
@@ -273,12 +277,7 @@ fn the_last_word_before_office_counts() {
     for (pauses, back) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut w = World::new();
         let mut first = w.leader(1);
-        if back {
-            w.turned_round(&mut first);
-        } else {
-            w.begin();
-            w.run_until(&mut first, |w| w.is_in(Phase::DoubleWrite));
-        }
+        w.under_way(&mut first, back);
         let mut second = w.leader(2);
         second.resume();
         second.pause("not now");

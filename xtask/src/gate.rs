@@ -28,42 +28,12 @@ pub(crate) enum Turn {
     Last,
 }
 
-const fn first(name: &'static str, about: &'static str, run: fn() -> Result<(), String>) -> Step {
-    let turn = Turn::First;
-    Step {
-        name,
-        about,
-        turn,
-        run,
-    }
-}
-
-const fn core(name: &'static str, about: &'static str, run: fn() -> Result<(), String>) -> Step {
-    let turn = Turn::Core;
-    Step {
-        name,
-        about,
-        turn,
-        run,
-    }
-}
-
-const fn packages(
+const fn step(
+    turn: Turn,
     name: &'static str,
     about: &'static str,
     run: fn() -> Result<(), String>,
 ) -> Step {
-    let turn = Turn::Packages;
-    Step {
-        name,
-        about,
-        turn,
-        run,
-    }
-}
-
-const fn last(name: &'static str, about: &'static str, run: fn() -> Result<(), String>) -> Step {
-    let turn = Turn::Last;
     Step {
         name,
         about,
@@ -77,112 +47,166 @@ const fn last(name: &'static str, about: &'static str, run: fn() -> Result<(), S
 /// Cargo chooses the features of what we build on by the packages that a command names. So each
 /// command here names the whole workspace: else the core would be built anew for most of them.
 pub(crate) const STEPS: &[Step] = &[
-    first("setup", "what the tests need is installed", setup::run),
-    first("fmt", "the layout of the source", || {
+    step(
+        Turn::First,
+        "setup",
+        "what the tests need is installed",
+        setup::run,
+    ),
+    step(Turn::First, "fmt", "the layout of the source", || {
         Sh::new("cargo fmt --all --check").run()
     }),
-    first("sizes", "no file over 500 lines", walls::sizes),
-    first(
+    step(Turn::First, "sizes", "no file over 500 lines", walls::sizes),
+    step(
+        Turn::First,
         "lints",
         "no_std, and the lint table everywhere",
         walls::lints,
     ),
-    first("imports", "the module order of core/src", imports::run),
-    core("clippy", "no warning in any target", || {
+    step(
+        Turn::First,
+        "imports",
+        "the module order of core/src",
+        imports::run,
+    ),
+    step(Turn::Core, "clippy", "no warning in any target", || {
         Sh::new("cargo clippy --workspace --all-targets --locked -- -D warnings").run()
     }),
-    core(
+    step(
+        Turn::Core,
         "deny",
         "licences, sources and advisories of what we build on",
         deny,
     ),
-    core("tests", "unit and property tests", || {
+    step(Turn::Core, "tests", "unit and property tests", || {
         // Not `--lib`, which builds tests for libraries that have none, too.
         Sh::new("cargo test --workspace --tests --locked").run()
     }),
-    core(
+    step(
+        Turn::Core,
         "doctests",
         "every example of the docs and the README",
         || Sh::new("cargo test --workspace --doc --locked").run(),
     ),
-    core("doc", "the docs, without a broken link", || {
+    step(Turn::Core, "doc", "the docs, without a broken link", || {
         Sh::new("cargo doc --workspace --no-deps --locked")
             .env("RUSTDOCFLAGS", "-D warnings")
             .run()
     }),
-    core("no-std", "core and alloc only, on bare metal", || {
-        nostd::build(nostd::BARE_METAL)
-    }),
-    core("wasm", "core and alloc only, for browsers", || {
-        nostd::build(nostd::WASM)
-    }),
-    core(
+    step(
+        Turn::Core,
+        "no-std",
+        "core and alloc only, on bare metal",
+        || nostd::build(nostd::BARE_METAL),
+    ),
+    step(
+        Turn::Core,
+        "wasm",
+        "core and alloc only, for browsers",
+        || nostd::build(nostd::WASM),
+    ),
+    step(
+        Turn::Core,
         "vectors",
         "the published test vectors are what the code makes",
         || vectors::run(true),
     ),
-    core(
+    step(
+        Turn::Core,
         "model",
         "the protocol, every interleaving of a small world",
         model::gate,
     ),
-    core(
+    step(
+        Turn::Core,
         "simulation",
         "whole worlds by chance, with every fault there is",
         sim::step,
     ),
-    core(
+    step(
+        Turn::Core,
         "break",
         "each protection taken out, and something red for it",
         || broken::run(&["all".to_owned()]),
     ),
-    packages(
+    step(
+        Turn::Packages,
         "package",
         "the npm tarball and the wheel, within their sizes",
         || package::run(&[]),
     ),
-    packages("build", "the main job, optimised", || {
+    step(Turn::Packages, "build", "the main job, optimised", || {
         let made = "--bin ringshift --example live_reshard --example store_peer";
         Sh::new("cargo build --release --locked").args(made).run()
     }),
-    packages(
+    step(
+        Turn::Packages,
         "js",
         "the npm package's tests, against what was packed",
         js::tests,
     ),
-    packages("js-types", "its declarations and its manifest", js::types),
-    packages(
+    step(
+        Turn::Packages,
+        "js-types",
+        "its declarations and its manifest",
+        js::types,
+    ),
+    step(
+        Turn::Packages,
         "wheel",
         "the wheel's tests, where nothing else is installed",
         python::wheel,
     ),
-    packages("py-types", "its declarations and its style", python::types),
-    packages(
+    step(
+        Turn::Packages,
+        "py-types",
+        "its declarations and its style",
+        python::types,
+    ),
+    step(
+        Turn::Packages,
         "tester",
         "random programs, answered alike in Rust, JavaScript and Python",
         languages::tester,
     ),
-    packages(
+    step(
+        Turn::Packages,
         "readme",
         "the READMEs' JavaScript and Python, as they stand there",
         readme::run,
     ),
-    packages("wasm-node", "the glue's own tests, in Node", || {
-        wasm::tests(Place::Node)
-    }),
-    packages("wasm-page", "the glue's own tests, in a page", || {
-        wasm::tests(Place::Page)
-    }),
-    packages("wasm-worker", "the glue's own tests, in a worker", || {
-        wasm::tests(Place::Worker)
-    }),
-    packages(
+    step(
+        Turn::Packages,
+        "wasm-node",
+        "the glue's own tests, in Node",
+        || wasm::tests(Place::Node),
+    ),
+    step(
+        Turn::Packages,
+        "wasm-page",
+        "the glue's own tests, in a page",
+        || wasm::tests(Place::Page),
+    ),
+    step(
+        Turn::Packages,
+        "wasm-worker",
+        "the glue's own tests, in a worker",
+        || wasm::tests(Place::Worker),
+    ),
+    step(
+        Turn::Packages,
         "npm-packaging",
         "the tarball in every runtime, bundler and browser",
         js::packaging,
     ),
-    packages("page", "the example's page, in a browser", js::page),
-    last(
+    step(
+        Turn::Packages,
+        "page",
+        "the example's page, in a browser",
+        js::page,
+    ),
+    step(
+        Turn::Last,
         "kills",
         "the main job, killed at every step and resumed",
         || {
@@ -190,10 +214,14 @@ pub(crate) const STEPS: &[Step] = &[
             Sh::new(test).args("-- --nocapture --test-threads 1").run()
         },
     ),
-    last("live-reshard", "the main job: a reshard under load", || {
-        Sh::new("cargo run --release --locked --example live_reshard").run()
-    }),
-    last(
+    step(
+        Turn::Last,
+        "live-reshard",
+        "the main job: a reshard under load",
+        || Sh::new("cargo run --release --locked --example live_reshard").run(),
+    ),
+    step(
+        Turn::Last,
         "strategies",
         "every strategy and wish, with a coordinator that falls and a migration turned back",
         || {
@@ -201,7 +229,8 @@ pub(crate) const STEPS: &[Step] = &[
             Sh::new(run).args("--all --brisk --records 400").run()
         },
     ),
-    last(
+    step(
+        Turn::Last,
         "three-languages",
         "the same under Rust, JavaScript and Python at once",
         languages::three,
